@@ -1,0 +1,118 @@
+"""What Django needs to know, and nothing that an office may want to change.
+
+Values come from the environment that `configuration.py` prepares (`CIRCULAR_*`); everything that
+a person in the institution may change is a row edited on a page.
+"""
+
+import os
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from django.utils.translation import gettext_lazy as _
+
+PACKAGE = Path(__file__).resolve().parent.parent
+BASE_URL = os.environ.get("CIRCULAR_BASE_URL", "http://127.0.0.1:8000").rstrip("/")
+DATA_FOLDER = Path(os.environ.get("CIRCULAR_DATA", "data"))
+
+# Only tests and `makemigrations` run without a key of their own: `configuration.py` always sets one.
+SECRET_KEY = os.environ.get("CIRCULAR_SECRET_KEY", "development-only-" + "0" * 40)
+DEBUG = False
+ALLOWED_HOSTS = ["*"] if urlsplit(BASE_URL).hostname in {"127.0.0.1", "localhost"} else [urlsplit(BASE_URL).hostname or ""]
+CSRF_TRUSTED_ORIGINS = [BASE_URL]
+
+INSTALLED_APPS = [
+    "circular.evidence",
+    "circular.people",
+    "circular.directory",
+    "circular.mailing",
+    "circular.outcomes",
+    "circular.dispatch",
+    "circular.workflow",
+    "circular.followup",
+    "circular.intake",
+    "circular.counter",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "pgtrigger",
+    "procrastinate.contrib.django",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+ROOT_URLCONF = "circular.config.urls"
+AUTH_USER_MODEL = "people.Person"
+LOGIN_URL = "/entrar"
+LOGIN_REDIRECT_URL = "/"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+
+def _database(url: str) -> dict[str, object]:
+    """Read postgresql://user:password@host:port/name (host may be a folder in ?host=)."""
+    parts = urlsplit(url)
+    query = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
+    suffix = os.environ.get("CIRCULAR_TEST_DB_SUFFIX", "")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.path.lstrip("/") or "circular",
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": unquote(query.get("host", parts.hostname or "")),
+        "PORT": str(query.get("port", parts.port or "")),
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"application_name": "circular"},
+        "TEST": {"NAME": "test_circular" + (f"_{suffix}" if suffix else "")},
+    }
+
+
+DATABASES = {
+    "default": _database(os.environ.get("CIRCULAR_DATABASE_URL", "postgresql://circular@127.0.0.1/circular")),
+}
+
+LANGUAGE_CODE = "es"
+LANGUAGES = [("es", _("Español")), ("en", _("Inglés"))]
+LOCALE_PATHS = [PACKAGE / "locale"]
+USE_I18N = True
+USE_THOUSAND_SEPARATOR = True
+TIME_ZONE = "America/Bogota"
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS: list[Path] = []
+
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BASE_URL.startswith("https:")
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "SAMEORIGIN"
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 30 * 1024 * 1024  # the same ceiling as a request by mail
+SILENCED_SYSTEM_CHECKS: list[str] = []

@@ -1,0 +1,11 @@
+"""Every address of the house, room by room."""
+
+from importlib.util import find_spec
+
+from django.urls import URLPattern, URLResolver, include, path
+
+ROOMS = ("people", "directory", "intake", "counter")
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include(f"circular.{room}.urls")) for room in ROOMS if find_spec(f"circular.{room}.urls")
+]

@@ -1,0 +1,81 @@
+"""What every tier shares: the corpora, programs of the machine, and no network but this machine's."""
+
+import json
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+CORPORA = Path(__file__).resolve().parents[2] / "shared" / "corpora"
+IN_CI = os.environ.get("CI") == "true"
+
+settings.register_profile(
+    "circular", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors]
+)
+settings.load_profile("circular")
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """One folder of samples with its expectations."""
+
+    folder: Path
+    samples: dict[str, dict[str, Any]]
+
+    def raw(self, name: str) -> bytes:
+        return (self.folder / "files" / name).read_bytes()
+
+
+def _corpus(name: str) -> Corpus:
+    folder = CORPORA / name
+    if not folder.is_dir():
+        absent(f"the corpus {name} is not on this machine (it is no part of the project)")
+    expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
+    return Corpus(folder, expected["samples"])
+
+
+def absent(reason: str) -> None:
+    """Skip for the reader who lacks something; fail in CI, where nothing may be skipped."""
+    if IN_CI:
+        pytest.fail(f"CI must not skip: {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def corpora() -> Callable[[str], Corpus]:
+    """Return the reader of one corpus by its folder name; skips where it is absent."""
+    return _corpus
+
+
+@pytest.fixture(scope="session")
+def require_program() -> Callable[[str, str], str]:
+    """Return the path of a program, or skip naming the Debian package to install."""
+
+    def find(program: str, package: str) -> str:
+        found = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/lib/postgresql/15/bin")
+        if found is None:
+            absent(f"{program} is not installed: apt-get install {package}")
+        assert found is not None
+        return found
+
+    return find
+
+
+@pytest.fixture(autouse=True)
+def _only_this_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Refuse every connection that would leave the machine."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if isinstance(address, tuple) and address[0] not in {"127.0.0.1", "::1", "localhost"}:
+            raise AssertionError(f"a test tried to reach {address!r}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+    yield
