@@ -1,0 +1,1 @@
+"""The post office: takes released mailings, leases batches, offers them to a relay, never decides content."""
