@@ -1,0 +1,1 @@
+"""Pure e-mail formats: bytes in, frozen values out, and back; no framework, clock or socket."""

@@ -1,0 +1,70 @@
+"""The ledger's only table: facts are appended, never changed (the database refuses).
+
+A row says what happened to one recipient, from which source, and which state it led to. The state
+itself stands on the recipient and moves in the same statement (``services.settle``).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pgtrigger
+from django.db import models
+from django.db.models import Q
+
+from circular.mailing.recipients import RecipientState
+from circular.outcomes.verdicts import Source
+
+
+class Outcome(models.Model):
+    """One thing that happened to one recipient."""
+
+    recipient = models.ForeignKey(
+        "mailing.Recipient", on_delete=models.PROTECT, related_name="outcomes"
+    )
+    mailing = models.ForeignKey(
+        "mailing.Mailing", on_delete=models.PROTECT, related_name="outcomes", db_index=False
+    )
+    at = models.DateTimeField()
+    state = models.CharField(
+        max_length=10, choices=[(state.value, state.value) for state in RecipientState]
+    )
+    source = models.CharField(
+        max_length=8, choices=[(source.value, source.value) for source in Source]
+    )
+    reason = models.CharField(max_length=40, blank=True, default="")
+    code = models.SmallIntegerField(null=True)  # the relay's reply code, RFC 5321 §4.2
+    enhanced = models.CharField(max_length=11, blank=True, default="")  # RFC 3463: 5.1.1
+    reply = models.TextField(blank=True, default="")  # the relay's own words, cut at 1,000
+    lease = models.BigIntegerField(null=True)
+    person = models.BigIntegerField(null=True)  # who decided, when a person did
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(state__in=[state.value for state in RecipientState]),
+                name="outcome_state_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(source__in=[source.value for source in Source]),
+                name="outcome_source_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(code__isnull=True) | Q(code__gte=200, code__lte=599),
+                name="outcome_code_is_reply",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["lease"], condition=Q(lease__isnull=False), name="outcome_of_lease"
+            ),
+            models.Index(fields=["mailing", "id"], name="outcome_of_mailing"),
+        ]
+        triggers: ClassVar = [
+            pgtrigger.Protect(
+                name="outcome_is_append_only", operation=pgtrigger.Update | pgtrigger.Delete
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"outcome {self.pk}: {self.state}"
