@@ -1,0 +1,155 @@
+"""Reads of the archive: entries of a chain, heads, blobs.
+
+Indexes:  evidence_entry_place (chain, sequence), evidence_chain_once (kind, subject).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from circular.evidence.actors import Actor, ActorKind
+from circular.evidence.chain import (
+    EMPTY,
+    HOUSE,
+    ChainKey,
+    ChainKind,
+    Facts,
+    Head,
+    StoredEntry,
+    instant,
+)
+from circular.evidence.errors import BlobMissingError
+from circular.evidence.models import Blob, Chain, Entry
+
+ENTRIES_AT_A_TIME = 2000  # rows per fetch of the server-side cursor: a few hundred kilobytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryRow:
+    """One entry, as pages and letters show it."""
+
+    id: int
+    chain: ChainKey
+    sequence: int
+    at: datetime
+    act: str
+    by: Actor
+    facts: Facts
+    previous: str
+    digest: str
+
+
+def entries_of(chain: ChainKey, *, act: str | None = None) -> list[EntryRow]:
+    """Give a chain's entries, oldest first; only those of one act where asked.
+
+    Shapes:  a case has tens of entries, a mailing one per batch; for the house use `stored_entries`
+    """
+    rows = Entry.objects.filter(chain__kind=chain.kind.value, chain__subject=chain.subject)
+    if chain.subject is None:
+        rows = Entry.objects.filter(chain__kind=chain.kind.value, chain__subject__isnull=True)
+    if act is not None:
+        rows = rows.filter(act=act)
+    return [_row(chain, entry) for entry in rows.order_by("sequence")]
+
+
+def _row(chain: ChainKey, entry: Entry) -> EntryRow:
+    return EntryRow(
+        id=entry.pk,
+        chain=chain,
+        sequence=entry.sequence,
+        at=entry.at,
+        act=entry.act,
+        by=Actor(ActorKind(entry.actor_kind), entry.person, entry.post),
+        facts=entry.facts,
+        previous=entry.previous,
+        digest=entry.digest,
+    )
+
+
+def head_of(chain: ChainKey) -> Head:
+    """Give a chain's noted head; an unopened chain is empty."""
+    rows = Chain.objects.filter(kind=chain.kind.value)
+    rows = (
+        rows.filter(subject__isnull=True)
+        if chain.subject is None
+        else rows.filter(subject=chain.subject)
+    )
+    found = rows.values_list("sequence", "head").first()
+    return Head(*found) if found else EMPTY
+
+
+def house_head() -> Head:
+    """Give the house's head: what stands in confirmation letters and goes to the witnesses."""
+    return head_of(HOUSE)
+
+
+def blob(digest: str) -> bytes:
+    """Give a blob's bytes.
+
+    Raises:  BlobMissingError when there is none
+    """
+    found = Blob.objects.filter(pk=digest).values_list("content", flat=True).first()
+    if found is None:
+        raise BlobMissingError(digest=digest)
+    return bytes(found)
+
+
+def blobs_among(digests: Iterable[str]) -> dict[str, str]:
+    """Say which of these digests are blobs, and of which media type."""
+    return dict(Blob.objects.filter(pk__in=list(digests)).values_list("digest", "media_type"))
+
+
+@dataclass(frozen=True, slots=True)
+class ChainRow:
+    """A chain as the verifier meets it: its name and the head noted in its row."""
+
+    id: int
+    key: ChainKey
+    head: Head
+
+
+def chains() -> Iterator[ChainRow]:
+    """Give every chain, the house first (its entries say what the others must be)."""
+    rows = Chain.objects.order_by("-kind", "subject")
+    for pk, kind, subject, sequence, head in rows.filter(kind=ChainKind.HOUSE.value).values_list(
+        "id", "kind", "subject", "sequence", "head"
+    ):
+        yield ChainRow(pk, ChainKey(ChainKind(kind), subject), Head(sequence, head))
+    for pk, kind, subject, sequence, head in (
+        rows.exclude(kind=ChainKind.HOUSE.value)
+        .values_list("id", "kind", "subject", "sequence", "head")
+        .iterator(chunk_size=ENTRIES_AT_A_TIME)
+    ):
+        yield ChainRow(pk, ChainKey(ChainKind(kind), subject), Head(sequence, head))
+
+
+def stored_entries(chain: ChainKey) -> Iterator[StoredEntry]:
+    """Stream a chain's entries in stored order, as the verifier needs them; any size."""
+    rows = Entry.objects.filter(chain__kind=chain.kind.value)
+    rows = (
+        rows.filter(chain__subject__isnull=True)
+        if chain.subject is None
+        else rows.filter(chain__subject=chain.subject)
+    )
+    name = str(chain)
+    for sequence, at, act, kind, person, post, facts, previous, digest in (
+        rows.order_by("sequence")
+        .values_list(
+            "sequence", "at", "act", "actor_kind", "person", "post", "facts", "previous", "digest"
+        )
+        .iterator(chunk_size=ENTRIES_AT_A_TIME)
+    ):
+        yield StoredEntry(
+            chain=name,
+            sequence=sequence,
+            at=instant(at),
+            act=act,
+            actor_kind=kind,
+            person=person,
+            post=post,
+            facts=facts,
+            previous=previous,
+            digest=digest,
+        )

@@ -1,0 +1,234 @@
+"""The only writers of the archive: entries are appended, blobs stored, heads noted.
+
+Rule 1: `append` is the last statement of the act's transaction, so that a chain's head is locked as
+        briefly as possible; chains are locked case before mailing before house, by id.
+Rule 2: a chain opens with its first entry, and the house notes the opening.
+Rule 3: heads of chains that moved are noted on the house hourly (`note_heads`).
+When it fails: nothing is written; the act's transaction fails with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from circular.evidence.actors import Actor
+from circular.evidence.chain import (
+    HOUSE,
+    MOST_ITEMS,
+    ChainKey,
+    ChainKind,
+    EntryDraft,
+    Head,
+    StoredEntry,
+    case_chain,
+    link,
+    mailing_chain,
+)
+from circular.evidence.models import Blob, Chain, Entry
+
+__all__ = [
+    "HOUSE",
+    "EntryDraft",
+    "EntryRef",
+    "append",
+    "case_chain",
+    "mailing_chain",
+    "note_closing",
+    "note_heads",
+    "prune_blobs",
+    "store_blob",
+]
+
+HEADS_PER_ENTRY = MOST_ITEMS // 2
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRef:
+    """Where an appended entry stands."""
+
+    chain: ChainKey
+    sequence: int
+    digest: str
+
+
+@transaction.atomic
+def store_blob(content: bytes, *, media_type: str) -> str:
+    """Store bytes under their SHA-256 and give it back.
+
+    Repeat:  the same bytes are one row; the first media type stays
+    """
+    digest = hashlib.sha256(content).hexdigest()
+    with connection.cursor() as cursor:
+        # One statement: two writers of the same bytes must not meet in a unique violation.
+        cursor.execute(
+            "INSERT INTO evidence_blob (digest, content, octets, media_type, created_at)"
+            " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (digest) DO NOTHING",
+            [digest, content, len(content), media_type, timezone.now()],
+        )
+    return digest
+
+
+@transaction.atomic
+def append(*drafts: EntryDraft) -> list[EntryRef]:
+    """Append entries to their chains, opening a chain on first use.
+
+    Shapes:  the answer is in the order of the drafts
+    Locks:   the heads concerned: case, mailing, house, by id (no key)
+    Repeat:  appends again; the caller's own lock decides whether the act happens twice
+    """
+    chains = {draft.chain: _locked(draft.chain) for draft in sorted(drafts, key=_lock_position)}
+    opened = [key for key, chain in chains.items() if chain.sequence == 0 and key != HOUSE]
+    refs = [_append_one(chains[draft.chain], draft) for draft in drafts]
+    if opened:
+        house = chains[HOUSE] if HOUSE in chains else _locked(HOUSE)
+        for key in opened:
+            cause = next(draft for draft in drafts if draft.chain == key)
+            _append_one(
+                house,
+                EntryDraft(
+                    chain=HOUSE,
+                    act="chain_opened",
+                    by=cause.by,
+                    at=cause.at,
+                    facts={"chain": str(key)},
+                ),
+            )
+    return refs
+
+
+def _lock_position(draft: EntryDraft) -> tuple[int, int]:
+    return draft.chain.lock_position
+
+
+def _locked(key: ChainKey) -> Chain:
+    """Give a chain's row under lock, made when it is new."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO evidence_chain (kind, subject, sequence, head, noted)"
+            " VALUES (%s, %s, 0, repeat('0', 64), 0) ON CONFLICT (kind, subject) DO NOTHING",
+            [key.kind.value, key.subject],
+        )
+    rows = Chain.objects.select_for_update(no_key=True).filter(kind=key.kind.value)
+    if key.subject is None:
+        return rows.get(subject__isnull=True)
+    return rows.get(subject=key.subject)
+
+
+def _append_one(chain: Chain, draft: EntryDraft) -> EntryRef:
+    entry = link(draft, Head(chain.sequence, chain.head))
+    _insert(chain, draft.at, entry)
+    chain.sequence, chain.head = entry.sequence, entry.digest
+    chain.save(update_fields=["sequence", "head"])
+    return EntryRef(draft.chain, entry.sequence, entry.digest)
+
+
+def _insert(chain: Chain, at: datetime, entry: StoredEntry) -> None:
+    Entry.objects.create(
+        chain=chain,
+        sequence=entry.sequence,
+        at=at,
+        act=entry.act,
+        actor_kind=entry.actor_kind,
+        person=entry.person,
+        post=entry.post,
+        facts=dict(entry.facts),
+        previous=entry.previous,
+        digest=entry.digest,
+    )
+
+
+@transaction.atomic
+def note_closing(key: ChainKey, *, by: Actor, at: datetime) -> EntryRef:
+    """Note on the house that a chain's business is done, and where the chain stands.
+
+    Locks:   the chain's head, then the house's (no key)
+    Repeat:  notes again: a case may be reopened and closed again
+    """
+    chain = _locked(key)
+    refs = append(
+        EntryDraft(
+            chain=HOUSE,
+            act="chain_closed",
+            by=by,
+            at=at,
+            facts={"chain": str(key), "sequence": chain.sequence, "head": chain.head},
+        )
+    )
+    _noted([chain])
+    return refs[0]
+
+
+@transaction.atomic
+def note_heads(*, by: Actor) -> int:
+    """Note on the house the heads of all chains that moved since they were last noted.
+
+    Shapes:  gives the number of chains noted; one entry holds at most HEADS_PER_ENTRY of them
+    Locks:   the moved chains by kind and id, then the house (no key)
+    Repeat:  with nothing moved, nothing is written
+    """
+    now = timezone.now()
+    moved = [
+        chain
+        for kind in (ChainKind.CASE, ChainKind.MAILING)
+        for chain in Chain.objects.select_for_update(no_key=True)
+        .filter(kind=kind.value, noted__lt=F("sequence"))
+        .order_by("subject")
+    ]
+    batches: list[Sequence[Chain]] = [
+        moved[start : start + HEADS_PER_ENTRY] for start in range(0, len(moved), HEADS_PER_ENTRY)
+    ]
+    for batch in batches:
+        append(
+            EntryDraft(
+                chain=HOUSE,
+                act="heads",
+                by=by,
+                at=now,
+                facts={
+                    "chains": [str(chain) for chain in batch],
+                    "sequences": [chain.sequence for chain in batch],
+                    "digests": [chain.head for chain in batch],
+                },
+            )
+        )
+        _noted(batch)
+    return len(moved)
+
+
+def _noted(chains: Sequence[Chain]) -> None:
+    Chain.objects.filter(pk__in=[chain.pk for chain in chains]).update(noted=F("sequence"))
+
+
+@transaction.atomic
+def prune_blobs(digests: Sequence[str], *, reason: str, by: Actor) -> int:
+    """Delete blobs for retention, and leave an entry that names each by its digest.
+
+    Shapes:  at most MOST_ITEMS digests a call; gives how many were deleted; `reason` is a code
+    Repeat:  blobs already gone are not named again
+    """
+    doomed = list(
+        Blob.objects.filter(pk__in=digests).order_by("digest").values_list("digest", flat=True)
+    )
+    if not doomed:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL circular.pruning = 'on'")
+        cursor.execute("DELETE FROM evidence_blob WHERE digest = ANY(%s)", [doomed])
+        cursor.execute("SET LOCAL circular.pruning = 'off'")
+    append(
+        EntryDraft(
+            chain=HOUSE,
+            act="pruned",
+            by=by,
+            at=timezone.now(),
+            facts={"reason": reason, "count": len(doomed), "digests": doomed},
+        )
+    )
+    return len(doomed)
