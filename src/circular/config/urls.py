@@ -9,3 +9,8 @@ ROOMS = ("people", "directory", "intake", "counter")
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include(f"circular.{room}.urls")) for room in ROOMS if find_spec(f"circular.{room}.urls")
 ]
+
+handler400 = "circular.counter.views.errors.bad_request"
+handler403 = "circular.counter.views.errors.forbidden"
+handler404 = "circular.counter.views.errors.not_found"
+handler500 = "circular.counter.views.errors.server_error"
