@@ -32,9 +32,8 @@ Facts = Mapping[str, Fact]
 
 GENESIS = "0" * 64  # the `previous` of a first entry
 
-# 64 is a SHA-256 in hex; 80 leaves room for a prefix such as "sha256:".
-LONGEST_CODE = 80
-CODE = re.compile(r"[\x21-\x3f\x41-\x7e]{0,%d}" % LONGEST_CODE)  # printable ASCII, no blank, no @
+# Printable ASCII without blank and @. 64 is a SHA-256 in hex; 80 leaves room for a prefix.
+CODE = re.compile(r"[\x21-\x3f\x41-\x7e]{0,80}")
 NAME_OF_FACT = re.compile(r"[a-z][a-z0-9_]{0,39}")
 MOST_ITEMS = 1000  # of one list: an entry stays readable, a page of it stays printable
 BIGGEST_NUMBER = 2**63 - 1  # a PostgreSQL bigint, far above any count or id
