@@ -15,7 +15,7 @@ class MailingKind(StrEnum):
     CIRCULAR = "circular"
     TEST = "test"
     LETTER = "letter"
-    SECRET = "secret"  # a sign-in code: its body is dropped after the verdict
+    SECRET = "secret"  # noqa: S105 - a sign-in code: its body is dropped after the verdict
     ANCHOR = "anchor"  # the daily head of the archive, sent to the witnesses
 
 

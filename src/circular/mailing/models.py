@@ -19,6 +19,7 @@ import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+from typing_extensions import override
 
 from circular.mailing.kinds import MailClass, MailingKind, MailingState, Priority
 from circular.mailing.recipients import RecipientState
@@ -54,6 +55,7 @@ class Frame(models.Model):
             pgtrigger.Protect(name="frame_is_frozen", operation=pgtrigger.Update | pgtrigger.Delete)
         ]
 
+    @override
     def __str__(self) -> str:
         return f"frame {self.version}"
 
@@ -88,6 +90,7 @@ class Stencil(models.Model):
             ),
         ]
 
+    @override
     def __str__(self) -> str:
         return self.digest[:12]
 
@@ -191,6 +194,7 @@ class Mailing(models.Model):
             ),
         ]
 
+    @override
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}"
 
@@ -321,6 +325,7 @@ class Recipient(models.Model):
             ),
         ]
 
+    @override
     def __str__(self) -> str:
         return f"recipient {self.pk} of {self.mailing_id}"
 
@@ -350,5 +355,6 @@ class WitnessMailbox(models.Model):
     class Meta:
         constraints: ClassVar = [_one_of("security", MailboxSecurity, "witness_security_known")]
 
+    @override
     def __str__(self) -> str:
         return f"witness {self.pk}"

@@ -11,6 +11,7 @@ from typing import ClassVar
 import pgtrigger
 from django.db import models
 from django.db.models import Q
+from typing_extensions import override
 
 from circular.mailing.recipients import RecipientState
 from circular.outcomes.verdicts import Source
@@ -66,5 +67,6 @@ class Outcome(models.Model):
             )
         ]
 
+    @override
     def __str__(self) -> str:
         return f"outcome {self.pk}: {self.state}"

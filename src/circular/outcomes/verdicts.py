@@ -16,16 +16,17 @@ from enum import StrEnum
 from typing import assert_never
 
 from circular.mailing.recipients import Reason, RecipientState
+from circular.smtp.verdicts import VERDICT_OF_CLASS, Verdict
 
-
-class Verdict(StrEnum):
-    """What one conversation with a relay means for one recipient."""
-
-    ACCEPTED = "accepted"  # 2yz after the dot: the relay took responsibility
-    DEFERRED = "deferred"  # 4yz: may be offered again later
-    REFUSED = "refused"  # 5yz: must not be offered again unchanged
-    UNTRIED = "untried"  # it ended before the final dot: safe to offer again
-    IN_DOUBT = "in_doubt"  # final dot handed over, no answer
+__all__ = [
+    "OutcomeFact",
+    "Resolution",
+    "Source",
+    "Verdict",
+    "reason_after",
+    "state_after",
+    "verdict_of",
+]
 
 
 class Source(StrEnum):
@@ -48,16 +49,13 @@ class Resolution(StrEnum):
     GIVE_UP = "give_up"
 
 
-_OF_CLASS = {2: Verdict.ACCEPTED, 4: Verdict.DEFERRED, 5: Verdict.REFUSED}
-
-
 def verdict_of(code: int) -> Verdict:
     """Read a final reply by its first digit; anything else than 2, 4 or 5 is no answer.
 
     Source: RFC 5321 §4.2.1. A 3yz is intermediate and cannot end a transaction, so a relay that
     says it after the final dot leaves doubt.
     """
-    return _OF_CLASS.get(code // 100, Verdict.IN_DOUBT)
+    return VERDICT_OF_CLASS.get(code // 100, Verdict.IN_DOUBT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
