@@ -1,0 +1,1 @@
+"""The desk: a request and its life, from the draft to the closed case."""

@@ -1,0 +1,5 @@
+"""What the desk puts into the exported folder of a case."""
+
+
+def register() -> None:
+    """Register."""
