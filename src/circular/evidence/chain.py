@@ -24,10 +24,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from typing_extensions import override
+
 from circular.evidence.actors import Actor, ActorKind
 
 Scalar = str | int | bool | None
-Fact = Scalar | list[Scalar]
+Fact = Scalar | Sequence[Scalar]
 Facts = Mapping[str, Fact]
 
 GENESIS = "0" * 64  # the `previous` of a first entry
@@ -62,6 +64,7 @@ class ChainKey:
         if (self.kind is ChainKind.HOUSE) is not (self.subject is None):
             raise ValueError(f"a {self.kind} chain with subject {self.subject!r}")
 
+    @override
     def __str__(self) -> str:
         """Give the name that stands in canonical bytes."""
         return self.kind.value if self.subject is None else f"{self.kind.value}:{self.subject}"
@@ -120,8 +123,10 @@ class EntryDraft:
 
 
 def _items(act: str, name: str, value: Fact) -> Sequence[Scalar]:
-    if not isinstance(value, (list, tuple)):
+    if value is None or isinstance(value, (str, int)):
         return [value]
+    if not isinstance(value, (list, tuple)):
+        raise ValueError(f"{act}: {name} is a {type(value).__name__}")  # noqa: TRY004  one kind
     if len(value) > MOST_ITEMS:
         raise ValueError(f"{act}: {name} has {len(value)} items, more than {MOST_ITEMS}")
     return value
