@@ -6,11 +6,10 @@ one worker: `mailing.Recipient.lease` is its number. The lease, and only the lea
 offer; a worker that vanished leaves its leases open, and `services.recover_leases` closes them.
 """
 
-from typing import override
-
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from typing_extensions import override
 
 
 class Security(models.TextChoices):
