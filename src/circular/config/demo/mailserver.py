@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import re
 import signal
 import smtplib
@@ -363,8 +364,13 @@ async def run(store: MailStore, town: Town, ports: dict[str, int], password: str
         await serve_pages(store, ports["pages"]),
     ]
     carrier = asyncio.create_task(forward(store, town))
+    parent = os.getppid()
     print("ready", flush=True)
-    await stop.wait()
+    while (
+        not stop.is_set() and os.getppid() == parent
+    ):  # a killed demo must not leave its ports taken
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), timeout=0.5)
     carrier.cancel()
     for server in servers:
         server.close()
