@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from circular.evidence.actors import Actor
+from circular.evidence.actors import SYSTEM, Actor
 from circular.evidence.chain import (
     HOUSE,
     MOST_ITEMS,
@@ -32,6 +32,7 @@ from circular.evidence.chain import (
     mailing_chain,
 )
 from circular.evidence.models import Blob, Chain, Entry
+from circular.jobs import FailedJob
 
 __all__ = [
     "HOUSE",
@@ -43,6 +44,7 @@ __all__ = [
     "note_closing",
     "note_heads",
     "prune_blobs",
+    "record_failed_job",
     "store_blob",
 ]
 
@@ -232,3 +234,17 @@ def prune_blobs(digests: Sequence[str], *, reason: str, by: Actor) -> int:
         )
     )
     return len(doomed)
+
+
+@transaction.atomic
+def record_failed_job(failed: FailedJob) -> None:
+    """Note on the house that a job failed: its name and the code of the failure."""
+    append(
+        EntryDraft(
+            chain=HOUSE,
+            act="job_failed",
+            by=SYSTEM,
+            at=timezone.now(),
+            facts={"job": failed.name, "error": failed.error},
+        )
+    )
