@@ -89,6 +89,8 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """
     from django.db import connection
 
+    # Threads of a worker must not keep the test database open after their job.
+    connection.settings_dict["CONN_MAX_AGE"] = 0
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         # tgtype bit 5 means TRUNCATE (PostgreSQL, catalog/pg_trigger.h)
         cursor.execute("SELECT tgname, tgrelid::regclass::text FROM pg_trigger WHERE tgtype & 32 > 0 AND NOT tgisinternal")
