@@ -25,6 +25,8 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
+from typing_extensions import override
+
 from circular.config.speech import _
 
 PREFIX = "CIRCULAR_"
@@ -63,6 +65,7 @@ class Listen:
     host: str
     port: int
 
+    @override
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
@@ -308,11 +311,13 @@ class WitnessSeed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeLimitSeed:
-    """How many business hours a stage may take, and how often it is reminded of."""
+    """How many business minutes a stage may take, and when it is reminded of and escalated."""
 
     stage: str = _key(_text)
-    hours: int = _key(_number(1, 2000))
-    remind_every_hours: int = _key(_number(1, 2000), 8)
+    urgent: bool = _key(_boolean, False)
+    minutes: int = _key(_number(1, 100_000))
+    remind_every_minutes: int = _key(_number(1, 100_000), 480)
+    escalate_after: int = _key(_number(1, 100), 2)
 
 
 SEED_TABLES: dict[str, type[Any]] = {
@@ -575,19 +580,25 @@ def _loose_ends(seed: Seed) -> list[str]:
     return problems
 
 
+def known_secret_key(configuration: Configuration) -> str:
+    """Return the key that signs links and seals passwords, or nothing where none was made yet."""
+    if configuration.secret_key:
+        return configuration.secret_key
+    try:
+        return (configuration.data_folder / "secret_key").read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return ""
+
+
 def secret_key_of(configuration: Configuration) -> str:
     """Return the key that signs links and seals passwords; made once, readable by its owner only.
 
     Repeat:  the first one to write wins; everybody reads what was written
     Raises:  OSError where the data folder cannot be written
     """
-    if configuration.secret_key:
-        return configuration.secret_key
+    if known := known_secret_key(configuration):
+        return known
     path = configuration.data_folder / "secret_key"
-    try:
-        return path.read_text(encoding="ascii").strip()
-    except FileNotFoundError:
-        pass
     configuration.data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f"secret_key.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,23 +1,28 @@
 """What Django needs to know, and nothing that an office may want to change.
 
-Values come from the environment that `configuration.py` prepares (`CIRCULAR_*`); everything that
-a person in the institution may change is a row edited on a page.
+Values come from `configuration.py` (`circular.toml` and `CIRCULAR_*`), typed and checked; everything
+that a person in the institution may change is a row edited on a page.
 """
 
 import os
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.utils.translation import gettext_lazy as _
 
-PACKAGE = Path(__file__).resolve().parent.parent
-BASE_URL = os.environ.get("CIRCULAR_BASE_URL", "http://127.0.0.1:8000").rstrip("/")
-DATA_FOLDER = Path(os.environ.get("CIRCULAR_DATA", "data"))
+from circular.config import configuration, embedded, logs
 
-# Only tests and `makemigrations` run without a key of their own: `configuration.py` always sets one.
-SECRET_KEY = os.environ.get("CIRCULAR_SECRET_KEY", "development-only-" + "0" * 40)
+CIRCULAR = configuration.load()
+PACKAGE = Path(__file__).resolve().parent.parent
+BASE_URL = CIRCULAR.base_url
+
+# The `circular` command makes the key before anything serves pages; without it only tests and
+# `makemigrations` come here.
+SECRET_KEY = configuration.known_secret_key(CIRCULAR) or "development-only-" + "0" * 40
 DEBUG = False
-ALLOWED_HOSTS = ["*"] if urlsplit(BASE_URL).hostname in {"127.0.0.1", "localhost"} else [urlsplit(BASE_URL).hostname or ""]
+ALLOWED_HOSTS = sorted(
+    {urlsplit(BASE_URL).hostname or "", "127.0.0.1", "localhost", "[::1]"} - {""}
+)
 CSRF_TRUSTED_ORIGINS = [BASE_URL]
 
 INSTALLED_APPS = [
@@ -79,27 +84,25 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 
 def _database(url: str) -> dict[str, object]:
-    """Read postgresql://user:password@host:port/name (host may be a folder in ?host=)."""
+    """Read postgresql://user:password@host:port/name?host=folder&passfile=… as libpq does."""
     parts = urlsplit(url)
-    query = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
     suffix = os.environ.get("CIRCULAR_TEST_DB_SUFFIX", "")
     return {
         "ENGINE": "django.db.backends.postgresql",
-        "NAME": parts.path.lstrip("/") or "circular",
+        "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
-        "HOST": unquote(query.get("host", parts.hostname or "")),
-        "PORT": str(query.get("port", parts.port or "")),
-        "CONN_MAX_AGE": 60,
+        "HOST": query.pop("host", unquote(parts.hostname or "")),
+        "PORT": query.pop("port", str(parts.port or "")),
+        "CONN_MAX_AGE": 60,  # seconds
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"application_name": "circular"},
+        "OPTIONS": {"application_name": "circular", **query},
         "TEST": {"NAME": "test_circular" + (f"_{suffix}" if suffix else "")},
     }
 
 
-DATABASES = {
-    "default": _database(os.environ.get("CIRCULAR_DATABASE_URL", "postgresql://circular@127.0.0.1/circular")),
-}
+DATABASES = {"default": _database(CIRCULAR.database_url or embedded.url_of(CIRCULAR.data_folder))}
 
 LANGUAGE_CODE = "es-co"
 LANGUAGES = [("es-co", _("Español")), ("en", _("Inglés"))]
@@ -114,6 +117,9 @@ STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 
+if CIRCULAR.behind_proxy:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BASE_URL.startswith("https:")
@@ -122,3 +128,6 @@ X_FRAME_OPTIONS = "SAMEORIGIN"
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 30 * 1024 * 1024  # the same ceiling as a request by mail
 SILENCED_SYSTEM_CHECKS: list[str] = []
+
+LOGGING_CONFIG = None  # `logs.set_up` does it, for programs without Django too
+logs.set_up(CIRCULAR.log_level)
