@@ -116,6 +116,7 @@ class Conversation:
         self._secure = manners.encryption is Encryption.TLS
         self._ready = self._leaving = self._over = False
         self.capabilities: Capabilities = PLAIN_SMTP
+        self.progress = 0  # grows with each whole reply and each write; a trickle of octets is none
 
     # -- what the owner may ask ---------------------------------------------------------------
 
@@ -237,6 +238,7 @@ class Conversation:
                 break
             taken.append(piece)
             size += len(piece)
+        self.progress += bool(taken)
         return b"".join(taken)
 
     def receive(self, data: bytes) -> list[Event]:
@@ -248,7 +250,8 @@ class Conversation:
         self._reader.feed(data)
         events: list[Event] = []
         try:
-            while not self._over and (reply := self._reader.next_reply()) is not None:
+            while not self.is_over and (reply := self._reader.next_reply()) is not None:
+                self.progress += 1
                 events.extend(self._digest(reply))
         except MalformedReplyError as broken:
             events += self._lose(str(broken), self.phase)

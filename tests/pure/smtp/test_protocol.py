@@ -112,6 +112,7 @@ def test_everybody_is_settled_exactly_once_however_the_stream_is_cut(
 class SettlesTwice(Conversation):
     """Deliberately broken: a lost session settles those already settled again."""
 
+    @override
     def _settle(self, offer, who, verdict, phase, reply=None, *, why=""):  # type: ignore[no-untyped-def]
         everybody = set(range(2)) if verdict is Verdict.UNTRIED else who
         offer.open |= everybody
@@ -121,6 +122,7 @@ class SettlesTwice(Conversation):
 class TakesAnyYes(Conversation):
     """Deliberately broken: a 2yz to DATA counts as accepted (the first draft of style.md §7.1)."""
 
+    @override
     def _digest_in_offer(self, command, offer, reply):  # type: ignore[no-untyped-def]
         if command.phase is Phase.DATA and reply.code == 250:
             yield from self._settle(offer, offer.open, Verdict.ACCEPTED, Phase.DATA, reply)
@@ -132,6 +134,7 @@ class TakesAnyYes(Conversation):
 class ForgetsTheDoubt(Conversation):
     """Deliberately broken: a hang-up after the dot counts as never tried."""
 
+    @override
     def _next_piece(self, offer):  # type: ignore[no-untyped-def]
         piece = super()._next_piece(offer)
         offer.handed_over = False

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typing_extensions import override
 
 from circular.smtp.replies import (
     MAX_LINE_OCTETS,
@@ -59,6 +60,7 @@ def test_any_cut_of_the_stream_gives_the_same_replies(stream: bytes, sizes: list
 
 def test_a_reader_that_looks_at_single_chunks_is_caught_by_the_two_cuts() -> None:
     class ForgetfulReader(ReplyReader):
+        @override
         def feed(self, data: bytes) -> None:
             self._buffer = data  # deliberately broken: what was left over is lost
 
