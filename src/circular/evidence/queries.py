@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import connection
+
 from circular.evidence.actors import Actor, ActorKind
 from circular.evidence.chain import (
     EMPTY,
@@ -23,6 +25,17 @@ from circular.evidence.chain import (
 from circular.evidence.errors import BlobMissingError
 from circular.evidence.models import Blob, Chain, Entry
 
+COLUMNS = (
+    "sequence",
+    "at",
+    "act",
+    "actor_kind",
+    "person",
+    "post",
+    "facts",
+    "previous",
+    "digest",
+)
 ENTRIES_AT_A_TIME = 2000  # rows per fetch of the server-side cursor: a few hundred kilobytes
 
 
@@ -134,22 +147,60 @@ def stored_entries(chain: ChainKey) -> Iterator[StoredEntry]:
         else rows.filter(chain__subject=chain.subject)
     )
     name = str(chain)
-    for sequence, at, act, kind, person, post, facts, previous, digest in (
-        rows.order_by("sequence")
-        .values_list(
-            "sequence", "at", "act", "actor_kind", "person", "post", "facts", "previous", "digest"
-        )
+    for columns in (
+        rows.order_by("sequence").values_list(*COLUMNS).iterator(chunk_size=ENTRIES_AT_A_TIME)
+    ):
+        yield _stored(name, *columns)
+
+
+def _stored(
+    name: str,
+    sequence: int,
+    at: datetime,
+    act: str,
+    kind: str,
+    person: int | None,
+    post: str | None,
+    facts: Facts,
+    previous: str,
+    digest: str,
+) -> StoredEntry:
+    return StoredEntry(
+        chain=name,
+        sequence=sequence,
+        at=instant(at),
+        act=act,
+        actor_kind=kind,
+        person=person,
+        post=post,
+        facts=facts,
+        previous=previous,
+        digest=digest,
+    )
+
+
+def all_stored_entries() -> Iterator[tuple[int, StoredEntry]]:
+    """Stream the entries of every chain but the house, chain by chain, each with its chain's id."""
+    for chain_id, kind, subject, *columns in (
+        Entry.objects.exclude(chain__kind=ChainKind.HOUSE.value)
+        .order_by("chain_id", "sequence")
+        .values_list("chain_id", "chain__kind", "chain__subject", *COLUMNS)
         .iterator(chunk_size=ENTRIES_AT_A_TIME)
     ):
-        yield StoredEntry(
-            chain=name,
-            sequence=sequence,
-            at=instant(at),
-            act=act,
-            actor_kind=kind,
-            person=person,
-            post=post,
-            facts=facts,
-            previous=previous,
-            digest=digest,
+        yield chain_id, _stored(f"{kind}:{subject}", *columns)
+
+
+def blob_count() -> int:
+    """Count the blobs: for the verifier only, never for a page."""
+    return Blob.objects.count()
+
+
+def false_blobs() -> list[str]:
+    """Give the names of blobs whose content has another SHA-256, recomputed by PostgreSQL."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT digest FROM evidence_blob"
+            " WHERE encode(sha256(content), 'hex') <> digest OR octet_length(content) <> octets"
+            " ORDER BY digest"
         )
+        return [digest for (digest,) in cursor.fetchall()]

@@ -168,20 +168,20 @@ def note_closing(key: ChainKey, *, by: Actor, at: datetime) -> EntryRef:
 
 
 @transaction.atomic
-def note_heads(*, by: Actor) -> int:
-    """Note on the house the heads of all chains that moved since they were last noted.
+def note_heads(*only: ChainKey, by: Actor) -> int:
+    """Note on the house the heads of chains that moved since they were last noted.
+
+    With `only`, just those: a letter that shows the house's head covers its own case then.
 
     Shapes:  gives the number of chains noted; one entry holds at most HEADS_PER_ENTRY of them
-    Locks:   the moved chains by kind and id, then the house (no key)
+    Locks:   the moved chains by kind and subject, then the house (no key)
     Repeat:  with nothing moved, nothing is written
     """
     now = timezone.now()
     moved = [
         chain
         for kind in (ChainKind.CASE, ChainKind.MAILING)
-        for chain in Chain.objects.select_for_update(no_key=True)
-        .filter(kind=kind.value, noted__lt=F("sequence"))
-        .order_by("subject")
+        for chain in _moved(kind, [key.subject for key in only if key.kind is kind], only == ())
     ]
     batches: list[Sequence[Chain]] = [
         moved[start : start + HEADS_PER_ENTRY] for start in range(0, len(moved), HEADS_PER_ENTRY)
@@ -202,6 +202,15 @@ def note_heads(*, by: Actor) -> int:
         )
         _noted(batch)
     return len(moved)
+
+
+def _moved(kind: ChainKind, subjects: Sequence[int | None], everything: bool) -> list[Chain]:
+    rows = Chain.objects.select_for_update(no_key=True).filter(
+        kind=kind.value, noted__lt=F("sequence")
+    )
+    if not everything:
+        rows = rows.filter(subject__in=subjects)
+    return list(rows.order_by("subject"))
 
 
 def _noted(chains: Sequence[Chain]) -> None:

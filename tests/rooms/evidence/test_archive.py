@@ -1,0 +1,387 @@
+"""The archive on a real database: append-only, chained, anchored, verified."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from django.db import DatabaseError, connection, connections, transaction
+
+from circular.evidence import queries, services
+from circular.evidence.actors import CLOCK, SYSTEM, Actor
+from circular.evidence.chain import HOUSE, Fault, Finding, case_chain, mailing_chain
+from circular.evidence.errors import BlobMissingError
+from circular.evidence.services import EntryDraft, append, store_blob
+from circular.evidence.verify import verify
+
+NOON = datetime(2026, 11, 23, 17, 0, tzinfo=UTC)
+ANNA = Actor.of(1)
+
+
+def file_case(case: int, *acts: str) -> None:
+    """Append some acts to a case, one transaction each."""
+    for act in acts or ("filed", "taken", "approved", "forwarded"):
+        append(EntryDraft(chain=case_chain(case), act=act, by=ANNA, at=NOON, facts={"version": 1}))
+
+
+def as_superuser(sql: str, *values: str | int) -> None:
+    """Do what only the owner of the database can: switch the triggers off and write."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # or ALTER TABLE finds pending events
+        cursor.execute("ALTER TABLE evidence_entry DISABLE TRIGGER USER")
+        cursor.execute("ALTER TABLE evidence_blob DISABLE TRIGGER USER")
+        cursor.execute("ALTER TABLE evidence_chain DISABLE TRIGGER USER")
+        cursor.execute(sql, values)
+
+
+def rebuild(name: str) -> None:
+    """Give every entry of a chain a fresh digest, and the chain a fresh head."""
+    from dataclasses import replace
+
+    from circular.evidence.chain import EMPTY, Head, chain_named, digest_of
+
+    head = EMPTY
+    for entry in list(queries.stored_entries(chain_named(name))):
+        fresh = replace(entry, previous=head.digest)
+        fresh = replace(fresh, digest=digest_of(fresh))
+        head = Head(fresh.sequence, fresh.digest)
+        as_superuser(
+            "UPDATE evidence_entry e SET previous = %s, digest = %s FROM evidence_chain c"
+            " WHERE c.id = e.chain_id AND e.sequence = %s"
+            " AND c.kind || coalesce(':' || c.subject, '') = %s",
+            fresh.previous,
+            fresh.digest,
+            fresh.sequence,
+            name,
+        )
+    as_superuser(
+        "UPDATE evidence_chain SET head = %s WHERE kind || coalesce(':' || subject, '') = %s",
+        head.digest,
+        name,
+    )
+
+
+@pytest.mark.django_db
+def test_entries_of_a_case_follow_each_other_and_the_house_notes_the_opening() -> None:
+    file_case(12)
+
+    entries = queries.entries_of(case_chain(12))
+
+    assert [entry.act for entry in entries] == ["filed", "taken", "approved", "forwarded"]
+    assert [entry.sequence for entry in entries] == [1, 2, 3, 4]
+    assert entries[1].previous == entries[0].digest
+    assert entries[0].by == ANNA
+    [opening] = queries.entries_of(HOUSE)
+    assert (opening.act, opening.facts) == ("chain_opened", {"chain": "case:12"})
+    assert verify().sound
+
+
+@pytest.mark.django_db
+def test_one_act_may_write_on_several_chains_and_the_answer_keeps_its_order() -> None:
+    refs = append(
+        EntryDraft(chain=mailing_chain(5), act="released", by=CLOCK, at=NOON, facts={}),
+        EntryDraft(chain=case_chain(12), act="started", by=CLOCK, at=NOON, facts={"mailing": 5}),
+        EntryDraft(chain=mailing_chain(5), act="frozen", by=CLOCK, at=NOON, facts={}),
+    )
+
+    assert [(str(ref.chain), ref.sequence) for ref in refs] == [
+        ("mailing:5", 1),
+        ("case:12", 1),
+        ("mailing:5", 2),
+    ]
+    assert verify().sound
+
+
+@pytest.mark.django_db
+def test_an_act_that_fails_leaves_no_entry() -> None:
+    with transaction.atomic():
+        file_case(12, "filed")
+        transaction.set_rollback(True)
+
+    assert queries.entries_of(case_chain(12)) == []
+    assert queries.house_head().sequence == 0
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE evidence_entry SET act = 'x'",
+        "DELETE FROM evidence_entry",
+        "UPDATE evidence_blob SET media_type = 'x'",
+        "DELETE FROM evidence_blob",
+        "DELETE FROM evidence_chain",
+    ],
+)
+def test_the_database_refuses_to_alter_evidence(sql: str) -> None:
+    file_case(12)
+    store_blob(b"raw", media_type="message/rfc822")
+
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        run(sql)
+
+    assert verify().sound
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("table", ["evidence_entry", "evidence_blob"])
+def test_the_database_refuses_to_truncate_evidence(table: str) -> None:
+    file_case(12)
+    run("SET CONSTRAINTS ALL IMMEDIATE")  # or ALTER TABLE finds pending events
+    run(f"ALTER TABLE {table} ENABLE TRIGGER USER")  # the test runner had switched this one off
+
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        run(f"TRUNCATE {table} CASCADE")
+
+
+def run(sql: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
+@pytest.mark.django_db
+def test_a_blob_is_stored_once_under_its_digest() -> None:
+    first = store_blob(b"hello\r\n", media_type="message/rfc822")
+    second = store_blob(b"hello\r\n", media_type="text/plain")
+
+    assert first == second
+    assert queries.blob(first) == b"hello\r\n"
+    assert queries.blobs_among([first]) == {first: "message/rfc822"}
+
+
+@pytest.mark.django_db
+def test_a_blob_that_retention_prunes_is_named_on_the_house_and_not_called_missing() -> None:
+    raw = store_blob(b"raw", media_type="message/rfc822")
+    kept = store_blob(b"kept", media_type="message/rfc822")
+    append(
+        EntryDraft(
+            chain=case_chain(1), act="received", by=SYSTEM, at=NOON, facts={"blobs": [raw, kept]}
+        )
+    )
+
+    pruned = services.prune_blobs([raw], reason="retention", by=CLOCK)
+
+    assert pruned == 1
+    with pytest.raises(BlobMissingError):
+        queries.blob(raw)
+    assert queries.blob(kept) == b"kept"
+    assert verify().sound
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        run("DELETE FROM evidence_blob")
+
+
+@pytest.mark.django_db
+def test_a_blob_deleted_behind_the_archives_back_is_missed() -> None:
+    raw = store_blob(b"raw", media_type="message/rfc822")
+    append(EntryDraft(chain=case_chain(1), act="received", by=SYSTEM, at=NOON, facts={"raw": raw}))
+
+    as_superuser("DELETE FROM evidence_blob")
+
+    assert verify().findings == (Finding("case:1", 1, Fault.BLOB_MISSING, raw),)
+
+
+@pytest.mark.django_db
+def test_a_blob_whose_bytes_were_changed_is_named() -> None:
+    raw = store_blob(b"raw", media_type="message/rfc822")
+
+    as_superuser("UPDATE evidence_blob SET content = 'Raw'")
+
+    assert verify().findings == (Finding("blobs", None, Fault.BLOB_CHANGED, raw),)
+
+
+def change_one() -> None:
+    as_superuser("UPDATE evidence_entry SET facts = '{\"version\": 2}' WHERE act = 'approved'")
+
+
+def drop_one() -> None:
+    as_superuser("DELETE FROM evidence_entry WHERE act = 'approved'")
+
+
+def swap_two() -> None:
+    as_superuser("UPDATE evidence_entry SET sequence = 99 WHERE act = 'forwarded'")
+    as_superuser("UPDATE evidence_entry SET sequence = 4 WHERE act = 'approved'")
+    as_superuser("UPDATE evidence_entry SET sequence = 3 WHERE act = 'forwarded'")
+
+
+def insert_one() -> None:
+    as_superuser("UPDATE evidence_entry SET sequence = 5 WHERE act = 'forwarded'")
+    as_superuser("UPDATE evidence_entry SET sequence = 4 WHERE act = 'approved'")
+    as_superuser(
+        "INSERT INTO evidence_entry"
+        " (chain_id, sequence, at, act, actor_kind, person, post, facts, previous, digest)"
+        " SELECT chain_id, 3, at, 'signed_off', actor_kind, person, post, facts, digest, digest"
+        " FROM evidence_entry WHERE act = 'taken'"
+    )
+
+
+def cut_the_tail_and_forget_the_head() -> None:
+    as_superuser("DELETE FROM evidence_entry WHERE act = 'forwarded'")
+
+
+def rewrite_the_actor() -> None:
+    as_superuser("UPDATE evidence_entry SET person = 666 WHERE act = 'approved'")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("tamper", "place", "fault"),
+    [
+        (change_one, 3, Fault.CHANGED),
+        (rewrite_the_actor, 3, Fault.CHANGED),
+        (drop_one, 3, Fault.MISSING),
+        (swap_two, 3, Fault.REORDERED),
+        (insert_one, 3, Fault.REORDERED),
+        (cut_the_tail_and_forget_the_head, 4, Fault.HEAD_WRONG),
+    ],
+)
+def test_the_first_wrong_entry_is_named(
+    tamper: Callable[[], None], place: int, fault: Fault
+) -> None:
+    file_case(12)
+    file_case(13)
+    tamper_only_case_12(tamper)
+
+    [finding] = [found for found in verify().findings if found.chain == "case:12"]
+    assert (finding.sequence, finding.fault) == (place, fault)
+
+
+def tamper_only_case_12(tamper: Callable[[], None]) -> None:
+    """The tampering names entries by act: keep those of case 13 out of its way."""
+    as_superuser(
+        "UPDATE evidence_entry SET act = 'x_' || act WHERE chain_id ="
+        " (SELECT id FROM evidence_chain WHERE subject = 13)"
+    )
+    tamper()
+
+
+def cut_the_tail_cleverly() -> None:
+    as_superuser("DELETE FROM evidence_entry WHERE act = 'forwarded'")
+    as_superuser(
+        "UPDATE evidence_chain SET sequence = 3, head ="
+        " (SELECT digest FROM evidence_entry WHERE act = 'approved') WHERE kind = 'case'"
+    )
+
+
+@pytest.mark.django_db
+def test_a_cut_tail_is_found_once_the_house_has_noted_the_head() -> None:
+    file_case(12)
+    services.note_heads(by=CLOCK)
+
+    cut_the_tail_cleverly()
+
+    assert verify().findings == (Finding("case:12", 4, Fault.CUT),)
+
+
+@pytest.mark.django_db
+def test_a_case_rewritten_with_fresh_digests_is_found_through_the_house() -> None:
+    file_case(12)
+    services.note_heads(by=CLOCK)
+
+    rewrite_the_actor()
+    rebuild("case:12")
+
+    assert verify().findings == (Finding("case:12", 4, Fault.REBUILT),)
+
+
+@pytest.mark.django_db
+def test_a_house_rewritten_too_is_found_only_through_an_anchor_outside() -> None:
+    file_case(12)
+    services.note_heads(by=CLOCK)
+    letter_says = queries.house_head().digest
+
+    rewrite_the_actor()
+    rebuild("case:12")
+    fresh = queries.head_of(case_chain(12)).digest
+    as_superuser(
+        "UPDATE evidence_entry SET facts = jsonb_set(facts, '{digests,0}', to_jsonb(%s::text))"
+        " WHERE act = 'heads'",
+        fresh,
+    )
+    rebuild("house")
+
+    assert verify().sound
+    assert not verify().tail_detectable
+    assert verify(anchors=[letter_says]).findings == (
+        Finding("house", None, Fault.ANCHOR_UNKNOWN, letter_says),
+    )
+
+
+@pytest.mark.django_db
+def test_an_anchor_proves_the_house_up_to_its_entry_and_no_further() -> None:
+    file_case(12)
+    services.note_heads(by=CLOCK)
+    anchor = queries.house_head()
+
+    proved = verify(anchors=[anchor.digest])
+    file_case(13)
+    later = verify(anchors=[anchor.digest.upper()])
+
+    assert proved.tail_detectable
+    assert later.sound
+    assert later.anchored_to == anchor.sequence
+    assert not later.tail_detectable
+
+
+@pytest.mark.django_db
+def test_a_case_that_vanished_whole_is_missed_by_the_house() -> None:
+    file_case(12)
+
+    as_superuser("DELETE FROM evidence_entry WHERE act <> 'chain_opened'")
+    as_superuser("DELETE FROM evidence_chain WHERE kind = 'case'")
+
+    assert verify().findings == (Finding("case:12", None, Fault.CHAIN_MISSING),)
+
+
+@pytest.mark.django_db
+def test_heads_are_noted_once_and_again_only_after_a_chain_moved() -> None:
+    file_case(12)
+    file_case(13)
+
+    assert services.note_heads(by=CLOCK) == 2
+    assert services.note_heads(by=CLOCK) == 0
+    file_case(13, "closed")
+    assert services.note_heads(case_chain(12), by=CLOCK) == 0
+    assert services.note_heads(by=CLOCK) == 1
+
+
+@pytest.mark.django_db
+def test_a_closing_notes_where_the_case_stood() -> None:
+    file_case(12)
+
+    services.note_closing(case_chain(12), by=CLOCK, at=NOON)
+    cut_the_tail_cleverly()
+
+    assert verify().findings == (Finding("case:12", 4, Fault.CUT),)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_appends_from_many_threads_leave_one_unbroken_chain() -> None:
+    failures: list[BaseException] = []
+
+    def write(worker: int) -> None:
+        try:
+            for number in range(10):
+                append(
+                    EntryDraft(
+                        chain=mailing_chain(1),
+                        act="batch_settled",
+                        by=CLOCK,
+                        at=NOON,
+                        facts={"worker": worker, "number": number},
+                    ),
+                    EntryDraft(chain=case_chain(worker), act="noted", by=CLOCK, at=NOON, facts={}),
+                )
+        except DatabaseError as failure:
+            failures.append(failure)
+        finally:
+            connections.close_all()
+
+    workers = [threading.Thread(target=write, args=(worker,)) for worker in range(6)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+    assert failures == []
+    assert queries.head_of(mailing_chain(1)).sequence == 60
+    assert verify().sound
