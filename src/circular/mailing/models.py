@@ -184,7 +184,9 @@ class Mailing(models.Model):
                 name="mailing_with_work",
             ),
             models.Index(
-                fields=["id"], condition=Q(state="released", pending=0), name="mailing_to_settle"
+                fields=["id"],
+                condition=Q(state__in=["released", "paused"], pending=0),
+                name="mailing_to_settle",
             ),
             models.Index(fields=["case", "kind", "id"], name="mailing_of_case"),
             models.Index(

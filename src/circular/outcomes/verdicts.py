@@ -73,6 +73,8 @@ class OutcomeFact:
     enhanced: str = ""
     reply: str = ""
     next_try_at: datetime | None = None
+    reason: str = ""  # a code; without one the verdict's own (``reason_after``)
+    source: Source = Source.SMTP
 
 
 def state_after(verdict: Verdict) -> RecipientState:

@@ -1,0 +1,413 @@
+"""The only writer of outcomes and of recipients' states after the freeze.
+
+Rules:
+  1. A fact and the state it leads to are one statement; the totals follow by trigger in it.
+  2. A verdict counts once: the lease that obtained it is the fence (``settle.sql``).
+  3. Only a person, a policy or a matching report ends a doubt (design §2.2); a witness mailbox ends
+     it for its own row only.
+  4. The mailing that owes nobody anything is settled in the same transaction, and says so.
+
+When it fails: nothing is written, the lease stands, and recovery will put the rows in doubt.
+Locks:   recipients by id, then the mailing row (by the trigger), the heads of chains last.
+Sources: design §2.1 and §2.2; reliability.md §2 rules 3 to 6; RFC 1047.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from importlib import resources
+from typing import assert_never
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from circular.evidence.actors import CLOCK, DOOR, Actor
+from circular.evidence.services import EntryDraft, append, mailing_chain
+from circular.mailing import services as mailing
+from circular.mailing.kinds import MailingKind
+from circular.mailing.recipients import Reason, RecipientState
+from circular.outcomes.verdicts import (
+    OutcomeFact,
+    Resolution,
+    Source,
+    reason_after,
+    state_after,
+)
+
+_REPLY_CHARACTERS = 1000  # a relay's words; RFC 5321 §4.5.3.1.5 allows 512 octets a line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What a call of ``settle`` did.
+
+    Shapes:  ``moved`` by the state that was reached; ``skipped`` are recipients whose row was no
+             longer under the lease
+    """
+
+    moved: dict[RecipientState, int]
+    skipped: tuple[int, ...]
+    settled_mailings: tuple[int, ...]
+
+
+@lru_cache(maxsize=1)
+def _settle_statement() -> str:
+    return (resources.files("circular.outcomes") / "settle.sql").read_text(encoding="utf-8")
+
+
+@transaction.atomic
+def settle(facts: Sequence[OutcomeFact], *, lease: int | None, by: Actor) -> Settled:
+    """Record verdicts obtained under one lease, and move the rows.
+
+    Deferred and untried rows stay pending from ``next_try_at`` on, or become refused (expired) when
+    that is past the mailing's deadline, or suppressed when it was cancelled meanwhile.
+
+    Shapes:  the first fact about a recipient counts
+    Locks:   the recipients by id, then their mailing
+    Repeat:  a second call finds the lease gone and skips everybody
+    """
+    if not facts:
+        return Settled(moved={}, skipped=(), settled_mailings=())
+    with connection.cursor() as cursor:
+        cursor.execute(_settle_statement(), {"lease": lease, **_columns(facts)})
+        rows: list[tuple[int, int, str, str, bool, bool]] = cursor.fetchall()
+    done = {row[0] for row in rows}
+    touched = sorted({row[1] for row in rows})
+    _enter_batches(rows, lease, by)
+    finished = tuple(one for one in touched if mailing.note_settled(one, by=by))
+    return Settled(
+        moved=dict(Counter(RecipientState(row[3]) for row in rows)),
+        skipped=tuple(sorted({fact.recipient for fact in facts} - done)),
+        settled_mailings=finished,
+    )
+
+
+def _columns(facts: Sequence[OutcomeFact]) -> dict[str, list[object]]:
+    return {
+        "recipient": [fact.recipient for fact in facts],
+        "verdict": [fact.verdict.value for fact in facts],
+        "state": [state_after(fact.verdict).value for fact in facts],
+        "source": [fact.source.value for fact in facts],
+        "reason": [str(fact.reason or reason_after(fact.verdict)) for fact in facts],
+        "at": [fact.at for fact in facts],
+        "code": [fact.code for fact in facts],
+        "enhanced": [fact.enhanced[:11] for fact in facts],
+        "reply": [_plain(fact.reply) for fact in facts],
+        "next_try_at": [fact.next_try_at for fact in facts],
+    }
+
+
+def _plain(reply: str) -> str:
+    """Return a relay's words without what a text column refuses."""
+    return reply.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()[:_REPLY_CHARACTERS]
+
+
+def _enter_batches(
+    rows: Iterable[tuple[int, int, str, str, bool, bool]], lease: int | None, by: Actor
+) -> None:
+    """Append one entry per mailing: counts, and a digest over who came to which state."""
+    per_mailing: dict[int, list[tuple[int, str, str]]] = {}
+    for recipient, mailing_id, said, state, _, _ in rows:
+        per_mailing.setdefault(mailing_id, []).append((recipient, said, state))
+    secret = _secrets_among(per_mailing)
+    drafts = []
+    for mailing_id in sorted(set(per_mailing) - secret):
+        batch = per_mailing[mailing_id]
+        lines = "".join(f"{recipient} {said} {state}\n" for recipient, said, state in batch)
+        counts = Counter(said for _, said, _ in batch)
+        drafts.append(
+            EntryDraft(
+                chain=mailing_chain(mailing_id),
+                act="batch_settled",
+                by=by,
+                at=timezone.now(),
+                facts={
+                    "lease": lease,
+                    "count": len(batch),
+                    **{state: counts[state] for state in sorted(counts)},
+                    "rows": hashlib.sha256(lines.encode("ascii")).hexdigest(),
+                },
+            )
+        )
+    append(*drafts)
+
+
+def _secrets_among(mailings: Iterable[int]) -> set[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM mailing_mailing WHERE id = ANY (%s) AND kind = %s",
+            [list(mailings), MailingKind.SECRET.value],
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
+# ---- one row at a time -----------------------------------------------------------------------
+
+_MOVE = """
+    WITH held AS (
+        SELECT r.id, r.mailing_id FROM mailing_recipient AS r
+        WHERE {which}
+        ORDER BY r.id
+        FOR NO KEY UPDATE
+    ),
+    moved AS (
+        UPDATE mailing_recipient AS r SET
+            state = %(state)s, reason = %(reason)s, lease = NULL, leased_until = NULL,
+            next_try_at = CASE WHEN %(state)s = 'pending' THEN %(at)s ELSE r.next_try_at END,
+            offered_at = CASE WHEN %(state)s = 'pending' THEN NULL ELSE r.offered_at END,
+            possible_duplicate = r.possible_duplicate OR (%(again)s AND r.state = 'in_doubt')
+        FROM held AS h
+        WHERE r.id = h.id
+        RETURNING r.id, r.mailing_id
+    )
+    INSERT INTO outcomes_outcome (
+        recipient_id, mailing_id, at, state, source, reason, code, enhanced, reply, lease, person
+    )
+    SELECT id, mailing_id, %(at)s, %(state)s, %(source)s, %(reason)s, %(code)s, %(enhanced)s,
+           %(reply)s, NULL, %(person)s
+    FROM moved
+    ORDER BY id
+    RETURNING recipient_id, mailing_id
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Move:
+    state: RecipientState
+    reason: str
+    source: Source
+    at: datetime
+    by: Actor
+    code: int | None = None
+    enhanced: str = ""
+    reply: str = ""
+
+    def carry_out(self, which: str, **facts: object) -> list[tuple[int, int]]:
+        """Move the rows that ``which`` names (our own SQL, never a value) and record why."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                _MOVE.format(which=which),
+                {
+                    "state": self.state.value,
+                    "reason": self.reason,
+                    "source": self.source.value,
+                    "at": self.at,
+                    "again": self.state is RecipientState.PENDING,
+                    "code": self.code,
+                    "enhanced": self.enhanced[:11],
+                    "reply": _plain(self.reply),
+                    "person": self.by.person,
+                    **facts,
+                },
+            )
+            rows: list[tuple[int, int]] = cursor.fetchall()
+            return rows
+
+
+@transaction.atomic
+def resolve_doubt(
+    recipient_id: int, resolution: Resolution, *, by: Actor, reason: str = ""
+) -> bool:
+    """End one doubt as a person decided; offering again names a possible duplicate.
+
+    Units:   ``reason`` is a code that stands in the entry; a note belongs to the case
+    Locks:   the mailing when it is offered again, then the recipient
+    Repeat:  False when the row is in doubt no more: somebody else was first
+    """
+    now = timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT mailing_id FROM mailing_recipient WHERE id = %s AND state = 'in_doubt'",
+            [recipient_id],
+        )
+        found = cursor.fetchone()
+    if found is None:
+        return False
+    mailing_id: int = found[0]
+    match resolution:
+        case Resolution.ACCEPTED:
+            state, why = RecipientState.ACCEPTED, ""
+        case Resolution.OFFER_AGAIN:
+            mailing.reopen_for_offering(mailing_id, at=now)
+            state, why = RecipientState.PENDING, "offered_again"
+        case Resolution.GIVE_UP:
+            state, why = RecipientState.REFUSED, Reason.GIVEN_UP.value
+        case _:
+            assert_never(resolution)
+    move = _Move(state=state, reason=why, source=Source.PERSON, at=now, by=by)
+    rows = move.carry_out("r.id = %(recipient)s AND r.state = 'in_doubt'", recipient=recipient_id)
+    if not rows:
+        return False
+    append(
+        EntryDraft(
+            chain=mailing_chain(mailing_id),
+            act="doubt_resolved",
+            by=by,
+            at=now,
+            facts={
+                "recipient": recipient_id,
+                "resolution": resolution.value,
+                "reason": reason or None,
+            },
+        )
+    )
+    return True
+
+
+@transaction.atomic
+def settle_bounce(
+    recipient_id: int,
+    *,
+    at: datetime,
+    enhanced: str = "",
+    reply: str = "",
+    permanent: bool = True,
+    by: Actor = DOOR,
+) -> bool:
+    """Record a delivery report that named a recipient by our own token.
+
+    A permanent one moves accepted, in doubt and pending rows to bounced; one that only warns of a
+    delay moves nothing, for the relay still tries.
+
+    Locks:   the recipient, then its mailing
+    Repeat:  a row that has bounced stays; False
+    """
+    if not permanent:
+        return False
+    move = _Move(
+        state=RecipientState.BOUNCED,
+        reason=Reason.BOUNCED.value,
+        source=Source.BOUNCE,
+        at=at,
+        by=by,
+        enhanced=enhanced,
+        reply=reply,
+    )
+    # A pending row can bounce too: it was in doubt, was offered once more, and the first copy
+    # came back. While a lease holds it, the verdict of that lease comes first.
+    rows = move.carry_out(
+        "r.id = %(recipient)s AND (r.state IN ('accepted', 'in_doubt')"
+        " OR (r.state = 'pending' AND r.lease IS NULL AND r.attempts > 0))",
+        recipient=recipient_id,
+    )
+    if not rows:
+        return False
+    mailing_id = rows[0][1]
+    mailing.note_settled(mailing_id, by=by)
+    if not _secrets_among([mailing_id]):
+        append(
+            EntryDraft(
+                chain=mailing_chain(mailing_id),
+                act="bounced",
+                by=by,
+                at=timezone.now(),
+                facts={"recipient": recipient_id, "status": enhanced[:11] or None},
+            )
+        )
+    return True
+
+
+@transaction.atomic
+def witness_seen(recipient_id: int, *, at: datetime, by: Actor = CLOCK) -> bool:
+    """Record that a witness mailbox holds its copy: that row's doubt is over, and only that row's.
+
+    Repeat:  False when the row is no witness or was accepted already
+    """
+    move = _Move(state=RecipientState.ACCEPTED, reason="", source=Source.WITNESS, at=at, by=by)
+    rows = move.carry_out(
+        "r.id = %(recipient)s AND r.witness AND r.state = 'in_doubt'", recipient=recipient_id
+    )
+    return bool(rows)
+
+
+# ---- whole mailings --------------------------------------------------------------------------
+
+
+@transaction.atomic
+def offer_missing_again(
+    mailing_id: int,
+    *,
+    by: Actor,
+    states: Sequence[RecipientState] = (RecipientState.REFUSED,),
+) -> int:
+    """Put those who got nothing back in the queue of the same frozen mailing; returns how many.
+
+    Refused rows (expired ones too) and those withdrawn by a cancellation are offered again, and with
+    ``states`` the bounced and the doubtful as well; the latter are named as possible duplicates.
+
+    Locks:   the mailing row (no key), then the recipients by id
+    Repeat:  rows that are pending already are not counted again
+    Raises:  WrongStateError for a mailing that was never released
+    """
+    now = timezone.now()
+    mailing.reopen_for_offering(mailing_id, at=now)
+    move = _Move(state=RecipientState.PENDING, reason="", source=Source.PERSON, at=now, by=by)
+    rows = move.carry_out(
+        "r.mailing_id = %(mailing)s AND NOT r.witness AND (r.state = ANY (%(states)s)"
+        " OR (r.state = 'suppressed' AND r.reason = 'cancelled'))",
+        mailing=mailing_id,
+        states=[state.value for state in states],
+    )
+    append(
+        EntryDraft(
+            chain=mailing_chain(mailing_id),
+            act="offered_again",
+            by=by,
+            at=now,
+            facts={"count": len(rows), "states": [state.value for state in states]},
+        )
+    )
+    # Nobody was missing after all: the mailing is as settled as it was.
+    mailing.note_settled(mailing_id, by=by)
+    return len(rows)
+
+
+@transaction.atomic
+def expire_overdue(*, by: Actor = CLOCK) -> int:
+    """Refuse, as expired, the rows whose mailing's deadline has passed; returns how many.
+
+    Rows under lease are left to their verdict. A paused mailing expires too: its deadline is a
+    promise about the message, not about the queue.
+
+    Locks:   per mailing its rows by id, then the mailing
+    Repeat:  does nothing the second time
+    """
+    now = timezone.now()
+    move = _Move(
+        state=RecipientState.REFUSED,
+        reason=Reason.EXPIRED.value,
+        source=Source.EXPIRY,
+        at=now,
+        by=by,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM mailing_mailing"
+            " WHERE state IN ('released', 'paused') AND deadline_at <= %s ORDER BY id LIMIT 100",
+            [now],
+        )
+        overdue = [row[0] for row in cursor.fetchall()]
+    total = 0
+    for mailing_id in overdue:
+        rows = move.carry_out(
+            "r.mailing_id = %(mailing)s AND r.state = 'pending' AND r.lease IS NULL",
+            mailing=mailing_id,
+        )
+        total += len(rows)
+        if rows and not _secrets_among([mailing_id]):
+            append(
+                EntryDraft(
+                    chain=mailing_chain(mailing_id),
+                    act="expired",
+                    by=by,
+                    at=now,
+                    facts={"count": len(rows)},
+                )
+            )
+        mailing.note_settled(mailing_id, by=by)
+    return total
