@@ -1,0 +1,47 @@
+"""The same message twice is one, and two messages are two."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from circular.intake.identity import content_key_of, identity_of
+
+MAIL = b"From: ana@x.example\r\nSubject: Jornada\r\nMessage-ID: <1@x>\r\n\r\nTexto.\r\n"
+HERE = ["solicitudes@x.example"]
+
+
+def test_what_servers_write_on_top_does_not_make_it_another_message() -> None:
+    again = b"Received: from a by b\r\n\twith LMTP\r\nAuthentication-Results: x\r\n" + MAIL
+
+    assert identity_of(again, HERE) == identity_of(MAIL, HERE)
+
+
+def test_line_ends_do_not_make_it_another_message() -> None:
+    assert identity_of(MAIL.replace(b"\r\n", b"\n"), HERE) == identity_of(MAIL, HERE)
+
+
+def test_other_recipients_make_it_another_message_of_the_same_content() -> None:
+    assert identity_of(MAIL, ["otro@x.example"]) != identity_of(MAIL, HERE)
+
+
+def test_a_new_message_id_on_the_same_words_is_the_same_content() -> None:
+    resent = MAIL.replace(b"<1@x>", b"<2@x>")
+
+    assert identity_of(resent, HERE) != identity_of(MAIL, HERE)
+    assert content_key_of(resent) == content_key_of(MAIL)
+
+
+def test_a_changed_word_is_another_content() -> None:
+    assert content_key_of(MAIL.replace(b"Texto", b"Textos")) != content_key_of(MAIL)
+
+
+@given(st.binary(max_size=300), st.binary(max_size=300))
+def test_any_bytes_have_an_identity_and_different_bodies_differ(
+    first: bytes, second: bytes
+) -> None:
+    one, other = b"From: a\n\n" + first, b"From: a\n\n" + second
+
+    same = first.replace(b"\r\n", b"\n").rstrip(b"\n") == second.replace(b"\r\n", b"\n").rstrip(
+        b"\n"
+    )
+    assert (content_key_of(one) == content_key_of(other)) == same
+    assert len(identity_of(first, [])) == 64
