@@ -10,9 +10,9 @@ from django.utils.functional import SimpleLazyObject, cached_property
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from circular.counter import queries
 from circular.people import queries as people
 from circular.people.roles import Role
-from circular.workflow import queries as workflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Page:
         """Return the doors this reader may use, the tray first."""
         if not self._user or not self.person:
             return ()
-        waiting = workflow.waiting_count(self._user.pk)
+        waiting = queries.waiting_count(queries.reader_of(self._user.pk))
         doors = [Door("tray", _("Bandeja"), "/bandeja", waiting)]
         if self.roles & {
             Role.COMMUNICATIONS,
@@ -91,11 +91,7 @@ class Page:
     @cached_property
     def footer(self) -> str:
         """Return the procedure and the zone in which times are said."""
-        procedure = workflow.procedure_in_force()
-        return _("Procedimiento %(code)s, versión %(version)s · Hora de Colombia") % {
-            "code": procedure.code,
-            "version": procedure.version,
-        }
+        return _("Hora de Colombia")
 
 
 def page(request: HttpRequest) -> dict[str, object]:

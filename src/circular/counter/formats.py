@@ -126,3 +126,46 @@ def seal_long(digest: str) -> str:
 def typed_day(value: date) -> str:
     """Return a day as a person types it, day/month/year."""
     return value.strftime("%d/%m/%Y")
+
+
+WORDS = {
+    "es": (
+        "",
+        "un",
+        "dos",
+        "tres",
+        "cuatro",
+        "cinco",
+        "seis",
+        "siete",
+        "ocho",
+        "nueve",
+        "diez",
+        "once",
+        "doce",
+    ),
+    "en": (
+        "",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+    ),
+}
+
+
+def in_words(value: int, language: str, *, feminine: bool = False) -> str:
+    """Return a count from 1 to 12 in words with a capital, else in figures: how headings begin."""
+    words = WORDS[language]
+    if not 0 < value < len(words):
+        return figure(value, language)
+    word = "una" if feminine and value == 1 and language == "es" else words[value]
+    return word.capitalize()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from django.utils.functional import _StrPromise
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from circular.counter.parts import Tone
@@ -14,7 +14,7 @@ class Pill:
 
     tone: Tone
     icon: str
-    word: "_StrPromise | str"
+    word: Promise | str
 
 
 STATES: dict[str, Pill] = {
@@ -35,7 +35,7 @@ STATES: dict[str, Pill] = {
     "cancelled": Pill(Tone.PLAIN, "circle-x", _("Cancelada")),
 }
 
-CLASSES: dict[str, "_StrPromise | str"] = {
+CLASSES: dict[str, Promise | str] = {
     "oficial": _("Oficial"),
     "informativo": _("Informativo"),
     "promocional": _("Promocional"),
@@ -45,3 +45,163 @@ CLASSES: dict[str, "_StrPromise | str"] = {
 def state_pill(code: str) -> Pill:
     """Return how a state is shown; an unknown one is shown by its code, plainly."""
     return STATES.get(code, Pill(Tone.PLAIN, "circle-dot", code))
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One kind of entry as the route and the history tell it."""
+
+    icon: str
+    what: Promise | str
+
+
+# Every act that the archive may hold of a case (`workflow.acts.Act`) and of its mailing.
+HAPPENINGS: dict[str, Happening] = {
+    "received": Happening("mail", _("Solicitud recibida por correo")),
+    "drafted": Happening("pencil", _("Borrador preparado")),
+    "draft_changed": Happening("pencil", _("Borrador cambiado")),
+    "filed": Happening("file-check", _("Radicación")),
+    "lapsed": Happening("circle-x", _("Borrador vencido sin radicar")),
+    "acknowledged": Happening("mail-forward", _("Acuse de recibo con fechas esperadas")),
+    "asked_for_missing": Happening("mail-question", _("Petición de lo que falta")),
+    "taken": Happening("hand-grab", _("Asunto tomado para revisión")),
+    "taken_over": Happening("hand-grab", _("Asunto tomado de otra persona")),
+    "released_case": Happening("hand-grab", _("Asunto soltado")),
+    "returned": Happening("corner-up-left", _("Devolución con razones")),
+    "corrected": Happening("pencil", _("Texto corregido")),
+    "resubmitted": Happening("refresh", _("Versión corregida, presentada otra vez")),
+    "rejected": Happening("ban", _("Rechazo con razones")),
+    "tested": Happening("test-pipe", _("Mensaje de prueba")),
+    "signed_off": Happening("eye-check", _("Visto bueno del solicitante sobre la prueba")),
+    "approved": Happening("rubber-stamp", _("Aprobación del texto y del público")),
+    "authorised": Happening("certificate", _("Autorización del público")),
+    "forwarded": Happening("mail-forward", _("Correo de traslado a la División TIC")),
+    "accepted_by_it": Happening("calendar-check", _("Aceptada por la División TIC")),
+    "sent_back": Happening("corner-up-left", _("Devolución de TIC a Comunicaciones")),
+    "scheduled": Happening("calendar-time", _("Programación del envío")),
+    "start_held": Happening("alert-triangle", _("Comienzo detenido")),
+    "started": Happening("player-play", _("Comienzo del envío")),
+    "frozen": Happening("snowflake", _("Público congelado")),
+    "audience_frozen": Happening("snowflake", _("Público congelado")),
+    "released": Happening("send", _("Envío liberado")),
+    "paused": Happening("player-pause", _("Pausa del envío")),
+    "resumed": Happening("player-play", _("Reanudación del envío")),
+    "cancelled": Happening("circle-x", _("Cancelación")),
+    "declared_sent": Happening("edit", _("Envío declarado por TIC, por otros medios")),
+    "sent": Happening("send", _("Envío terminado")),
+    "settled": Happening("send", _("Envío terminado")),
+    "doubt_resolved": Happening("help-circle", _("Duda resuelta")),
+    "confirmed_to_communications": Happening(
+        "mail-forward", _("Confirmación de TIC a Comunicaciones")
+    ),
+    "confirmed_to_requester": Happening(
+        "mail-forward", _("Confirmación de Comunicaciones al solicitante")
+    ),
+    "verified": Happening("checkup-list", _("Veredicto de la verificación")),
+    "found_not_sent": Happening("alert-triangle", _("Declaración de «no enviado»")),
+    "resent_to_missing": Happening("send", _("Reenvío a quienes faltaban")),
+    "reminded": Happening("bell", _("Recordatorio")),
+    "escalated": Happening("bell", _("Aviso al superior")),
+    "erratum_issued": Happening("edit", _("Fe de erratas emitida")),
+    "copied": Happening("copy", _("Nueva solicitud a partir de esta")),
+    "declared_urgent": Happening("urgent", _("Declaración de urgencia")),
+    "reviewed_afterwards": Happening("eye-check", _("Revisión posterior de la urgencia")),
+    "closed": Happening("lock", _("Cierre del expediente")),
+    "reopened": Happening("lock-open", _("Reapertura del expediente")),
+    "exported": Happening("file-zip", _("Descarga del expediente")),
+    "letter_posted": Happening("mail-up", _("Carta enviada")),
+    "corresponded": Happening("mail-down", _("Correspondencia recibida")),
+    "document_added": Happening("file-text", _("Documento añadido")),
+}
+
+
+def happening(act: str) -> Happening:
+    """Return how an entry is told; an unknown act is told by its code, which is still true."""
+    return HAPPENINGS.get(act, Happening("circle-dot", act))
+
+
+# What a tray says somebody must do, by the stage of what they owe.
+STAGES_TO_DO: dict[str, Promise | str] = {
+    "confirm_draft": _("Completar y radicar"),
+    "review": _("Revisar"),
+    "correct": _("Corregir"),
+    "authorise": _("Autorizar"),
+    "forward": _("Remitir a TIC"),
+    "send": _("Programar o enviar"),
+    "confirm": _("Confirmar"),
+    "verify": _("Verificar"),
+    "review_afterwards": _("Revisar la urgencia"),
+}
+
+STAGE_NAMES: dict[str, Promise | str] = {
+    "confirm_draft": _("Radicar el borrador"),
+    "review": _("Revisión"),
+    "correct": _("Corrección por el solicitante"),
+    "authorise": _("Autorización del público"),
+    "forward": _("Traslado a TIC"),
+    "send": _("Envío"),
+    "confirm": _("Confirmación"),
+    "verify": _("Verificación"),
+    "review_afterwards": _("Revisión posterior de lo urgente"),
+}
+
+# Headings of the clock on the case page.
+STAGE_CLOCKS: dict[str, Promise | str] = {
+    "confirm_draft": _("Plazo para radicar"),
+    "review": _("Plazo de la revisión"),
+    "correct": _("Plazo para corregir"),
+    "authorise": _("Plazo de la autorización"),
+    "forward": _("Plazo del traslado"),
+    "send": _("Plazo del envío"),
+    "confirm": _("Plazo de la confirmación"),
+    "verify": _("Plazo de la verificación"),
+    "review_afterwards": _("Plazo de la revisión posterior"),
+}
+
+ROLES: dict[str, Promise | str] = {
+    "requester": _("Solicitante"),
+    "communications": _("Comunicaciones"),
+    "approver": _("Autoridad del público"),
+    "tic": _("División TIC"),
+    "quality": _("Calidad"),
+    "data_protection": _("Protección de datos"),
+    "administrator": _("Administración"),
+    "process_owner": _("Líder del proceso"),
+}
+
+PHASES: dict[str, Promise | str] = {
+    "planear": _("Planear"),
+    "hacer": _("Hacer"),
+    "verificar": _("Verificar"),
+    "ajustar": _("Ajustar"),
+}
+
+CLASS_HINTS: dict[str, Promise | str] = {
+    "oficial": _("Obliga o afecta derechos. Nadie puede darse de baja."),
+    "informativo": _("Interesa a todo el público elegido."),
+    "promocional": _("Invita u ofrece. Lleva enlace para darse de baja."),
+}
+
+GROUPS: dict[str, Promise | str] = {
+    "student": _("Estudiantes"),
+    "teaching": _("Docentes"),
+    "administrative": _("Administrativos"),
+}
+
+# What each activity still waits for, said under it.
+PENDING: dict[int, Promise | str] = {
+    1: _("Falta: que el solicitante radique la solicitud."),
+    2: _("Falta: que Comunicaciones apruebe el texto y el público y los remita a TIC."),
+    3: _("Falta: que la División TIC envíe el correo."),
+    4: _("Faltan: la confirmación de TIC a Comunicaciones y la de Comunicaciones al solicitante."),
+    5: _(
+        "Falta: el veredicto. Si no se envió, Circular prepara el recordatorio a la División TIC."
+    ),
+}
+
+MACHINES: dict[str, Promise | str] = {
+    "clock": _("Circular"),
+    "relay": _("Circular"),
+    "door": _("Circular"),
+    "system": _("Circular"),
+}

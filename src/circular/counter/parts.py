@@ -193,6 +193,7 @@ class Deed:
     url: str
     post: bool = False
     harm: bool = False
+    hidden: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,96 @@
+"""The message of a case as its recipient will see it: from the approved stencil, else from the version.
+
+When it fails: content that cannot be composed yet (no text, no sender) gives None and its reason code.
+"""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from circular.evidence import queries as archive
+from circular.mailing import queries as mailing
+from circular.mailing.content import ContentError, StencilContent
+from circular.mailing.errors import ContentGoneError
+from circular.mailing.models import Stencil
+from circular.mailing.rendering import Preview, preview
+from circular.workflow import queries as workflow
+from circular.workflow.models import Request
+
+# Whom the preview greets: nobody real.
+SPECIMEN: Mapping[str, str] = {"given": "Ana", "family": "Ejemplo", "preferred": "Ana"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A message with what stands around it."""
+
+    content: StencilContent
+    digest: str
+    octets: int
+
+    @property
+    def sender(self) -> str:
+        """Return the visible sender."""
+        return f"{self.content.sender_name} <{self.content.sender_address}>"
+
+    @property
+    def reply_to(self) -> str:
+        """Return where answers go, when it is not the sender."""
+        other = self.content.reply_to != self.content.sender_address
+        return self.content.reply_to if other else ""
+
+    def preview(self) -> Preview:
+        """Return the parts with the fields of a specimen filled and inline images within."""
+        images = {
+            file.content_id: _data_uri(file.digest, file.media_type)
+            for file in self.content.files
+            if file.content_id and file.media_type.startswith("image/")
+        }
+        return preview(self.content, SPECIMEN, images)
+
+
+def _data_uri(digest: str, media_type: str) -> str:
+    encoded = base64.b64encode(archive.blob(digest)).decode("ascii")
+    return f"data:{media_type};base64,{encoded}"
+
+
+def message_of(request: Request) -> Shown | None:
+    """Return the message of the current version, or None while it cannot be composed."""
+    version = request.version
+    if version is None:
+        return None
+    content: StencilContent | None = None
+    if version.digest and Stencil.objects.filter(pk=version.digest).exists():
+        try:
+            content = mailing.stencil(version.digest)
+        except ContentGoneError:
+            return None
+    if content is None:
+        try:
+            content = workflow.compose_version(version.pk)
+        except ContentError:
+            return None
+    return Shown(
+        content=content,
+        digest=content.digest(),
+        octets=len(content.html.encode()) + sum(file.octets for file in content.files),
+    )
+
+
+def facts_of(shown: Shown | None, *, url: str, approved: str) -> dict[str, Any] | None:
+    """Return what the template draws around the frame."""
+    if shown is None:
+        return None
+    part = shown.preview()
+    return {
+        "sender": shown.sender,
+        "reply_to": shown.reply_to,
+        "subject": part.subject,
+        "text": part.text,
+        "files": [file for file in shown.content.files if not file.content_id],
+        "octets": shown.octets,
+        "digest": shown.digest,
+        "approved": bool(approved) and approved == shown.digest,
+        "url": url,
+    }

@@ -1,0 +1,255 @@
+"""Reads that combine rooms for a page: whose turn it is, which cases a reader may see, what happened.
+
+Every list has a limit and relies on an index named at its function; no page counts recipients: the
+mailing's counters are read.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+
+from circular.people import queries as people
+from circular.people.models import Person, Post
+from circular.people.roles import Permission, Role, may
+from circular.workflow.models import Correspondence, Duty, Request
+from circular.workflow.states import FINAL, State
+
+TRAY_LIMIT = 100  # matters in one tray; what is due first comes first, the rest is one search away
+OTHERS_LIMIT = 20  # "En manos de otros" is context, not work
+PAGE = 25  # cases a page
+
+TAKEN_STAGES = ("review", "forward")  # stages in which one reviewer holds the case for all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """Who looks at a page, with what decides what they may see."""
+
+    person: int
+    roles: frozenset[Role]
+    units: frozenset[int]
+
+    def may(self, permission: Permission) -> bool:
+        """Tell whether a role of theirs grants the permission."""
+        return may(self.roles, permission)
+
+
+def reader_of(person_id: int) -> Reader:
+    """Return the reader, in three queries."""
+    return Reader(
+        person=person_id,
+        roles=people.roles_of(person_id),
+        units=frozenset(unit.id for unit in people.units_of(person_id)),
+    )
+
+
+def _own(reader: Reader, prefix: str = "") -> Q:
+    """Return the condition that a request is the reader's own or of a unit of theirs."""
+    return (
+        Q(**{f"{prefix}requester": reader.person})
+        | Q(**{f"{prefix}registrar": reader.person})
+        | Q(**{f"{prefix}unit__in": reader.units})
+    )
+
+
+def visible_to(reader: Reader) -> QuerySet[Request]:
+    """Return the requests that a reader may open; a draft is seen by its unit and Communications."""
+    rows = Request.objects.all()
+    if reader.may(Permission.SEE_ALL_CASES):
+        if Role.COMMUNICATIONS in reader.roles:
+            return rows
+        return rows.filter(Q(filing_number__isnull=False) | _own(reader))
+    own = _own(reader)
+    if Role.APPROVER in reader.roles:
+        asked = Duty.objects.filter(request=OuterRef("pk"), owed_by=Role.APPROVER.value)
+        return rows.filter(own | Exists(asked))
+    return rows.filter(own)
+
+
+def case_by_number(reader: Reader, number: str) -> Request | None:
+    """Return a case with what its page shows beside it, in one query.
+
+    Index:  workflow_request.filing_number (unique)
+    """
+    return _whole(visible_to(reader)).filter(filing_number=number).first()
+
+
+def draft_by_id(reader: Reader, request_id: int) -> Request | None:
+    """Return a draft of the reader's, in one query."""
+    return _whole(visible_to(reader)).filter(pk=request_id, filing_number__isnull=True).first()
+
+
+def _whole(rows: QuerySet[Request]) -> QuerySet[Request]:
+    return rows.select_related(
+        "version__sender",
+        "unit",
+        "requester",
+        "registrar",
+        "reviewer",
+        "operator",
+        "approver",
+        "mailing",
+        "procedure",
+        "erratum_of",
+        "copied_from",
+    )
+
+
+def duties_of(reader: Reader) -> QuerySet[Duty]:
+    """Return what the reader owes now, soonest first.
+
+    Index:  duty_open_by_role (owed_by, due_at)
+    """
+    posts = {role.value for role in reader.roles} - {Role.REQUESTER.value}
+    mine = Q(owed_by__in=posts) | (Q(owed_by=Role.REQUESTER.value) & _own(reader, "request__"))
+    held = Q(stage__in=TAKEN_STAGES, request__reviewer__isnull=False) & ~Q(
+        request__reviewer=reader.person
+    )
+    return (
+        Duty.objects.filter(mine, ended_at__isnull=True)
+        .exclude(held)
+        .exclude(request__state__in=[state.value for state in FINAL])
+        .select_related("request__version", "request__unit", "request__mailing")
+        .order_by("due_at", "pk")
+    )
+
+
+def unread_letters(reader: Reader) -> QuerySet[Correspondence]:
+    """Return letters that came in on cases and wait for Communications to read them.
+
+    Index:  correspondence_unread
+    """
+    if Role.COMMUNICATIONS not in reader.roles:
+        return Correspondence.objects.none()
+    return (
+        Correspondence.objects.filter(direction="in", read_at__isnull=True)
+        .filter(request__filing_number__isnull=False)
+        .select_related("request__version", "request__unit")
+        .order_by("at")
+    )
+
+
+def doubtful(reader: Reader) -> QuerySet[Request]:
+    """Return sendings with people in doubt, which wait for the IT Division to decide."""
+    if Role.TIC not in reader.roles:
+        return Request.objects.none()
+    return (
+        Request.objects.filter(
+            state__in=[
+                State.SENDING.value,
+                State.PAUSED.value,
+                State.SENT.value,
+                State.CONFIRMED.value,
+            ],
+            mailing__in_doubt__gt=0,
+        )
+        .select_related("version", "unit", "mailing")
+        .order_by("started_at", "pk")
+    )
+
+
+def waiting_count(reader: Reader) -> int:
+    """Return how many matters wait for the reader: the figure beside "Bandeja"."""
+    cases = set(duties_of(reader).order_by().values_list("request_id", flat=True))
+    cases |= set(unread_letters(reader).order_by().values_list("request_id", flat=True))
+    cases |= set(doubtful(reader).order_by().values_list("pk", flat=True))
+    return len(cases)
+
+
+def in_other_hands(reader: Reader, excluding: Iterable[int]) -> QuerySet[Request]:
+    """Return open cases that the reader follows and that wait for somebody else, newest first.
+
+    Index:  request_by_state (state, changed_at)
+    """
+    states = [state.value for state in State if state not in FINAL and state is not State.DRAFT]
+    rows = visible_to(reader).filter(state__in=states).exclude(pk__in=list(excluding))
+    if reader.roles & {Role.TIC} and Role.COMMUNICATIONS not in reader.roles:
+        rows = rows.exclude(
+            state__in=[State.FILED.value, State.IN_REVIEW.value, State.RETURNED.value]
+        )
+    return rows.select_related("version", "unit", "mailing").order_by("-changed_at", "-pk")
+
+
+def own_drafts(reader: Reader) -> QuerySet[Request]:
+    """Return drafts that the reader began or that came from their mailbox."""
+    return (
+        Request.objects.filter(state=State.DRAFT.value)
+        .filter(Q(requester=reader.person) | Q(registrar=reader.person))
+        .select_related("version", "unit")
+        .order_by("-changed_at")
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sought:
+    """What somebody looks for in the list of cases."""
+
+    words: str = ""
+    state: str = ""
+    unit: int | None = None
+    mail_class: str = ""
+    closed: bool | None = None
+
+
+def cases(reader: Reader, sought: Sought) -> QuerySet[Request]:
+    """Return cases by last act, the latest first.
+
+    Index:  request_by_state for a state; the filing number for a number
+    """
+    rows = visible_to(reader).exclude(state=State.DRAFT.value)
+    if sought.words:
+        rows = rows.filter(
+            Q(filing_number__icontains=sought.words)
+            | Q(version__subject__icontains=sought.words)
+            | Q(unit__name__icontains=sought.words)
+        )
+    if sought.state:
+        rows = rows.filter(state=sought.state)
+    if sought.unit is not None:
+        rows = rows.filter(unit=sought.unit)
+    if sought.mail_class:
+        rows = rows.filter(version__mail_class=sought.mail_class)
+    if sought.closed is not None:
+        final = [state.value for state in FINAL]
+        rows = rows.filter(state__in=final) if sought.closed else rows.exclude(state__in=final)
+    return rows.select_related("version", "unit", "mailing").order_by("-changed_at", "-pk")
+
+
+def open_duties(request_ids: Iterable[int]) -> dict[int, Duty]:
+    """Return the duty that is due first of each case."""
+    rows = Duty.objects.filter(request__in=list(request_ids), ended_at__isnull=True).order_by(
+        F("due_at").desc(), "-pk"
+    )
+    return {duty.request_id: duty for duty in rows}
+
+
+def names_of(person_ids: Iterable[int]) -> dict[int, str]:
+    """Return the full names of people, in one query."""
+    return dict(
+        Person.objects.filter(pk__in={pk for pk in person_ids if pk}).values_list("pk", "full_name")
+    )
+
+
+def post_names(codes: Iterable[str]) -> dict[str, str]:
+    """Return the names of posts by code, in one query."""
+    return dict(
+        Post.objects.filter(code__in={code for code in codes if code}).values_list("code", "name")
+    )
+
+
+def duties_on(request_id: int) -> list[Duty]:
+    """Return every duty of a case, first to last."""
+    return list(Duty.objects.filter(request=request_id).order_by("started_at", "pk"))
+
+
+def letters_on(request_id: int) -> list[Correspondence]:
+    """Return the correspondence of a case, first to last.
+
+    Index:  correspondence_by_case (request, at)
+    """
+    return list(
+        Correspondence.objects.filter(request=request_id)
+        .select_related("person")
+        .order_by("at", "pk")
+    )

@@ -1,0 +1,1 @@
+"""Entrances: parse, one call, draw. GET shows, only POST acts."""
