@@ -1,0 +1,199 @@
+"""The audience is frozen once, and everything about a message is pinned at release."""
+
+import email
+import email.policy
+from collections.abc import Callable
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.db.utils import ProgrammingError
+
+from circular.directory.models import Account
+from circular.evidence.actors import SYSTEM
+from circular.evidence.chain import mailing_chain
+from circular.evidence.queries import entries_of
+from circular.mailing import queries, services
+from circular.mailing.composing import Draft
+from circular.mailing.errors import RuleMismatchError, WrongStateError
+from circular.mailing.kinds import MailingKind, MailingState
+from circular.mailing.models import Mailing, Recipient, Stencil, WitnessMailbox
+
+EVERYBODY = {"clauses": [{}]}
+STUDENTS = {"clauses": [{"groups": ["student"]}]}
+
+
+def test_every_active_account_becomes_one_row_and_the_totals_balance(
+    frozen: Callable[[], int],
+) -> None:
+    mailing_id = frozen()
+
+    totals = queries.mailing(mailing_id).totals
+
+    assert (totals.audience, totals.pending) == (9, 9)
+    assert totals.balances
+    assert Recipient.objects.filter(mailing=mailing_id).count() == 9
+
+
+def test_witnesses_are_extra_rows_outside_the_totals(accounts: None, draft: Draft) -> None:
+    WitnessMailbox.objects.create(
+        address="testigo1@unimacizo.example", imap_host="localhost", username="testigo1"
+    )
+    digest = services.save_stencil(services.compose_stencil(draft).content, by=SYSTEM)
+    mailing_id = services.create_mailing(kind=MailingKind.CIRCULAR, stencil=digest, by=SYSTEM)
+
+    count = services.freeze_audience(mailing_id, EVERYBODY, witnesses=True, by=SYSTEM)
+
+    row = queries.mailing(mailing_id)
+    assert count == row.totals.audience == 9
+    assert (row.witnesses, row.witnesses_pending) == (1, 1)
+    assert [one.address for one in queries.witness_recipients(mailing_id)] == [
+        "testigo1@unimacizo.example"
+    ]
+
+
+def test_an_audience_that_was_not_approved_is_refused(accounts: None, draft: Draft) -> None:
+    digest = services.save_stencil(services.compose_stencil(draft).content, by=SYSTEM)
+    mailing_id = services.create_mailing(kind=MailingKind.CIRCULAR, stencil=digest, by=SYSTEM)
+
+    with pytest.raises(RuleMismatchError):
+        services.freeze_audience(mailing_id, STUDENTS, witnesses=False, by=SYSTEM)
+
+
+def test_what_is_frozen_stays_frozen(frozen: Callable[[], int]) -> None:
+    mailing_id = frozen()
+
+    with pytest.raises(WrongStateError):
+        services.freeze_audience(mailing_id, EVERYBODY, witnesses=False, by=SYSTEM)
+
+
+def test_the_database_refuses_to_change_to_whom_a_mailing_goes(frozen: Callable[[], int]) -> None:
+    mailing_id = frozen()
+
+    with pytest.raises(ProgrammingError), transaction.atomic():
+        Recipient.objects.filter(mailing=mailing_id).update(address="otra@unimacizo.example")
+
+
+def test_the_database_refuses_totals_that_do_not_balance(frozen: Callable[[], int]) -> None:
+    mailing_id = frozen()
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Mailing.objects.filter(pk=mailing_id).update(accepted=1)
+
+
+def test_the_database_refuses_to_change_approved_content(frozen: Callable[[], int]) -> None:
+    digest = queries.mailing(frozen()).stencil
+
+    with pytest.raises(ProgrammingError), transaction.atomic():
+        Stencil.objects.filter(pk=digest).update(content={"format": "other"})
+    with pytest.raises(ProgrammingError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM mailing_stencil WHERE digest = %s", [digest])
+
+
+def test_a_released_mailing_has_work_and_a_second_release_changes_nothing(
+    frozen: Callable[[], int],
+) -> None:
+    mailing_id = frozen()
+
+    assert services.release_mailing(mailing_id, by=SYSTEM)
+    assert not services.release_mailing(mailing_id, by=SYSTEM)
+
+    assert queries.mailings_with_work() == [mailing_id]
+    assert [entry.act for entry in entries_of(mailing_chain(mailing_id))] == ["frozen", "released"]
+
+
+def test_a_message_is_the_same_octet_for_octet_when_it_is_printed_again(
+    frozen: Callable[[], int],
+) -> None:
+    mailing_id = frozen()
+    services.release_mailing(mailing_id, by=SYSTEM)
+    someone = Recipient.objects.get(mailing=mailing_id, address="persona1@unimacizo.example")
+
+    first = queries.printed_copy(someone.pk)
+    again = queries.printed_copy(someone.pk)
+
+    assert first == again
+    message = email.message_from_bytes(first.raw, policy=email.policy.default)
+    assert message["To"] == "Ana1 Gómez <persona1@unimacizo.example>"
+    assert "Cordial saludo, Anita:" in message.get_body(("plain",)).get_content()
+    found = queries.recipient_of_token(first.envelope_from)
+    assert found is not None
+    assert found.id == someone.pk
+
+
+def test_an_erratum_goes_to_the_same_frozen_recipients(
+    frozen: Callable[[], int], draft: Draft
+) -> None:
+    first = frozen()
+    Account.objects.filter(address="persona1@unimacizo.example").update(active=False)
+    digest = services.save_stencil(services.compose_stencil(draft).content, by=SYSTEM)
+    second = services.create_mailing(
+        kind=MailingKind.CIRCULAR, stencil=digest, same_recipients_as=first, by=SYSTEM
+    )
+
+    count = services.freeze_audience(second, witnesses=False, by=SYSTEM)
+
+    assert count == 9
+    assert Recipient.objects.filter(mailing=second, address="persona1@unimacizo.example").exists()
+
+
+def test_cancelling_withdraws_who_is_pending_but_not_who_is_being_offered_it(
+    frozen: Callable[[], int],
+) -> None:
+    mailing_id = frozen()
+    services.release_mailing(mailing_id, by=SYSTEM)
+    leased = Recipient.objects.filter(mailing=mailing_id).order_by("id")[0]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE mailing_recipient SET lease = 1, leased_until = now() WHERE id = %s",
+            [leased.pk],
+        )
+
+    assert services.cancel_mailing(mailing_id, by=SYSTEM)
+
+    totals = queries.mailing(mailing_id).totals
+    assert (totals.suppressed, totals.pending) == (8, 1)
+    assert queries.mailing(mailing_id).state is MailingState.CANCELLED
+    assert queries.mailings_with_work() == []
+
+
+def test_a_test_goes_by_the_very_same_path_to_named_people(accounts: None, draft: Draft) -> None:
+    digest = services.save_stencil(services.compose_stencil(draft).content, by=SYSTEM)
+
+    mailing_id = services.send_test(
+        digest,
+        to=["Persona2@unimacizo.example", "persona2@unimacizo.example", "nadie"],
+        case=None,
+        by=SYSTEM,
+    )
+
+    row = queries.mailing(mailing_id)
+    assert (row.kind, row.state, row.totals.audience) == (
+        MailingKind.TEST,
+        MailingState.RELEASED,
+        1,
+    )
+    copy = queries.printed_copy(Recipient.objects.get(mailing=mailing_id).pk)
+    assert b"Cordial saludo, Ana2:" in copy.raw
+
+
+def test_a_paused_mailing_has_no_work_until_it_is_resumed(frozen: Callable[[], int]) -> None:
+    mailing_id = frozen()
+    services.release_mailing(mailing_id, by=SYSTEM)
+
+    assert services.pause_mailing(mailing_id, by=SYSTEM)
+    assert queries.mailings_with_work() == []
+
+    assert services.resume_mailing(mailing_id, by=SYSTEM)
+    assert queries.mailings_with_work() == [mailing_id]
+
+
+def test_a_mailing_that_pauses_itself_says_why(frozen: Callable[[], int]) -> None:
+    mailing_id = frozen()
+    services.release_mailing(mailing_id, by=SYSTEM)
+
+    assert services.pause_self(mailing_id, "quota", by=SYSTEM)
+
+    row = queries.mailing(mailing_id)
+    assert (row.state, row.self_paused) == (MailingState.RELEASED, "quota")
+    assert services.resume_mailing(mailing_id, by=SYSTEM)
+    assert queries.mailing(mailing_id).self_paused == ""
