@@ -16,6 +16,8 @@ class Import(models.Model):
     by = models.ForeignKey("people.Person", on_delete=models.PROTECT, null=True, related_name="+")
     digest = models.CharField(max_length=64)
     counts = models.JSONField()
+    # What audiences can choose from, with active accounts of each, so that no page counts rows.
+    choices = models.JSONField(default=dict)
     source_name = models.CharField(max_length=255)
 
     class Meta:
@@ -43,7 +45,11 @@ class Account(models.Model):
     campus = models.CharField(max_length=200, blank=True)
     active = models.BooleanField(default=True)
     sought = models.TextField()  # address and names, casefolded and without accents
-    seen_on = models.ForeignKey(Import, on_delete=models.PROTECT, related_name="accounts")
+    # The import that last wrote this row: an unchanged row is not rewritten. Not indexed, so that
+    # a change of other columns stays cheap.
+    changed_in = models.ForeignKey(
+        Import, on_delete=models.PROTECT, related_name="accounts", db_index=False
+    )
 
     class Meta:
         verbose_name = _("cuenta")
@@ -64,3 +70,20 @@ class Account(models.Model):
     @override
     def __str__(self) -> str:
         return self.address
+
+
+class Upload(models.Model):
+    """A file between its preview and the decision of the person who brought it; deleted after."""
+
+    name = models.CharField(max_length=255)
+    content = models.BinaryField()
+    by = models.ForeignKey("people.Person", on_delete=models.CASCADE, related_name="+")
+    at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("archivo por confirmar")
+        verbose_name_plural = _("archivos por confirmar")
+
+    @override
+    def __str__(self) -> str:
+        return self.name
