@@ -308,7 +308,7 @@ class Recipient(models.Model):
                 level=pgtrigger.Statement,
                 when=pgtrigger.After,
                 operation=pgtrigger.Insert,
-                referencing=pgtrigger.Referencing(new="new_rows"),
+                referencing=pgtrigger.Referencing(new="new_rows"),  # type: ignore[no-untyped-call]  # untyped
                 func=_COUNT.replace(
                     "{rows}", "SELECT mailing_id, witness, state, 1 AS n FROM new_rows"
                 ),
@@ -318,7 +318,9 @@ class Recipient(models.Model):
                 level=pgtrigger.Statement,
                 when=pgtrigger.After,
                 operation=pgtrigger.Update,
-                referencing=pgtrigger.Referencing(old="old_rows", new="new_rows"),
+                referencing=pgtrigger.Referencing(  # type: ignore[no-untyped-call]  # untyped
+                    old="old_rows", new="new_rows"
+                ),
                 func=_COUNT.replace(
                     "{rows}",
                     "SELECT mailing_id, witness, state, 1 AS n FROM new_rows"

@@ -162,7 +162,7 @@ class Press:
             outgoing.Message(
                 fields=fields,
                 text=self._text.fill(values, content.merge_fields),
-                html=self._html and self._html.fill(escaped, content.merge_fields),
+                html=None if self._html is None else self._html.fill(escaped, content.merge_fields),
                 attachments=self._attachments,
                 seed=hashlib.sha256(f"{self._digest} {token}".encode()).digest(),
             )

@@ -21,9 +21,9 @@ class BrokenSealError(Exception):
 
 
 def _derived(purpose: bytes) -> bytes:
-    key = settings.SECRET_KEY
-    octets = key if isinstance(key, bytes) else key.encode("utf-8")
-    return hmac.new(octets, b"circular/" + purpose, hashlib.sha256).digest()
+    return hmac.new(
+        settings.SECRET_KEY.encode("utf-8"), b"circular/" + purpose, hashlib.sha256
+    ).digest()
 
 
 def seal(plain: str) -> str:

@@ -272,7 +272,7 @@ def freeze_audience(
             facts["rule"] = digest(parsed)
         else:
             raise RuleMismatchError("a mailing without rule has no audience to freeze")
-        count = cursor.rowcount
+        count = int(cursor.rowcount)
     extra = _add_witnesses(mailing_id, now) if witnesses else 0
     Mailing.objects.filter(pk=mailing_id).update(
         state=MailingState.FROZEN,
@@ -335,7 +335,7 @@ def _add_named(mailing_id: int, addresses: Sequence[str], now: datetime) -> int:
             """,
             [mailing_id, now, list(wanted)],
         )
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 @transaction.atomic
@@ -596,7 +596,13 @@ def send_test(stencil: str, *, to: Sequence[str], case: int | None, by: Actor) -
     return mailing_id
 
 
-def _send_to_named(mailing_id: int, addresses: Sequence[str], *, by: Actor) -> int:
+def _send_to_named(
+    mailing_id: int,
+    addresses: Sequence[str],
+    *,
+    by: Actor,
+    deadline_after: timedelta | None = None,
+) -> int:
     now = timezone.now()
     count = _add_named(mailing_id, addresses, now)
     row = Mailing.objects.get(pk=mailing_id)
@@ -604,7 +610,7 @@ def _send_to_named(mailing_id: int, addresses: Sequence[str], *, by: Actor) -> i
     row.frozen_at = now
     row.save(update_fields=["state", "frozen_at"])
     if count:
-        release_mailing(mailing_id, by=by)
+        release_mailing(mailing_id, by=by, deadline_after=deadline_after)
     return count
 
 
@@ -641,6 +647,8 @@ def post_letter(
         letter=letter.value,
         in_thread=in_thread,
         references=references,
+        # An invitation is good for days; only a code to sign in with is gone in minutes.
+        deadline_after=None if letter is Letter.SIGN_IN_CODE else OFFERED_FOR[MailingKind.LETTER],
         by=by,
     )
 
@@ -658,6 +666,7 @@ def post_text(
     letter: str = "",
     in_thread: bool = False,
     references: Sequence[str] = (),
+    deadline_after: timedelta | None = None,
     by: Actor,
 ) -> int:
     """Release one message of our own, already written, to one address; returns the mailing.
@@ -696,15 +705,17 @@ def post_text(
         references=thread,
         by=by,
     )
-    _send_to_named(mailing_id, [address], by=by)
-    if case is not None and kind is not MailingKind.SECRET:
+    _send_to_named(mailing_id, [address], by=by, deadline_after=deadline_after)
+    if case is not None:
+        # The digest of a secret is not noted: a short code could be guessed from it.
+        known = {} if kind is MailingKind.SECRET else {"stencil": content.digest()}
         append(
             EntryDraft(
                 chain=case_chain(case),
                 act="letter_posted",
                 by=by,
                 at=timezone.now(),
-                facts={"letter": letter, "mailing": mailing_id, "stencil": content.digest()},
+                facts={"letter": letter, "mailing": mailing_id, **known},
             )
         )
     return mailing_id

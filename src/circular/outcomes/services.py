@@ -187,7 +187,7 @@ class _Move:
     enhanced: str = ""
     reply: str = ""
 
-    def carry_out(self, which: str, **facts: object) -> list[tuple[int, int]]:
+    def carry_out(self, which: str, **facts: int | list[str]) -> list[tuple[int, int]]:
         """Move the rows that ``which`` names (our own SQL, never a value) and record why."""
         with connection.cursor() as cursor:
             cursor.execute(
