@@ -1,0 +1,52 @@
+"""Whose turn it is: which mailing is leased from next, and how many people at once. Pure.
+
+Rules
+1. The smaller priority number goes first: a person who waits for a sign-in code or a receipt is
+   never behind a circular for 40,000.
+2. Among mailings of one priority, the one with the fewest people under way here goes first, so two
+   circulars share the relay and neither starves.
+3. A batch is small: its size bounds how many people a person may have to judge after a host is
+   lost, so it is a policy number, not a tuning number (style.md §8).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+BATCH = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A mailing with people who may be offered their message now."""
+
+    mailing: int
+    priority: int
+    self_paused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """Lease so many people of this mailing."""
+
+    mailing: int
+    priority: int
+    limit: int
+
+
+def next_batch(
+    waiting: Sequence[Waiting], under_way: Mapping[int, int], room: int, batch: int = BATCH
+) -> Pick | None:
+    """Choose the next lease, or nothing when nobody waits or there is no room.
+
+    Shapes:  ``waiting`` oldest release first; ``under_way`` counts leased people by mailing;
+             ``room`` is how many more this worker can take. Letters fit into a full house: what is
+             more urgent than a circular may take a batch even when circulars fill the room
+    """
+    ready = [one for one in waiting if not one.self_paused]
+    if not ready:
+        return None
+    chosen = min(ready, key=lambda one: (one.priority, under_way.get(one.mailing, 0)))
+    limit = min(room, batch)
+    if limit <= 0:
+        return None
+    return Pick(chosen.mailing, chosen.priority, limit)

@@ -1,0 +1,194 @@
+"""Answers about relays, workers and waiting mail, as frozen values.
+
+Indexes relied on: `mailing_with_work` and `recipient_leasable` (who waits), `lease_open_by_worker`,
+`worker_not_ended`; relays are few.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+
+from circular.dispatch.batching import Waiting
+from circular.dispatch.models import Lease, LeaseState, Relay, Security, Worker
+from circular.mailing.kinds import LEASABLE_STATES
+from circular.mailing.sealed import BrokenSealError, unseal
+from circular.smtp.commands import Credentials
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayRow:
+    """A relay as pages show it; its password is not among the fields."""
+
+    id: int
+    name: str
+    host: str
+    port: int
+    security: Security
+    verify: bool
+    username: str
+    has_password: bool
+    max_connections: int
+    rank: int
+    active: bool
+    resting_until: datetime | None
+    failures: int
+    trouble: str
+    trouble_detail: str
+    trouble_at: datetime | None
+    worked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayAccess:
+    """A relay as a session needs it. The password shows in no repr."""
+
+    id: int
+    name: str
+    host: str
+    port: int
+    security: Security
+    verify: bool
+    credentials: Credentials | None
+    sealed_badly: bool  # the password cannot be opened with the present key
+    max_connections: int
+    resting_until: datetime | None
+    failures: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerRow:
+    """A sender process, as the administration page shows it."""
+
+    id: int
+    host: str
+    pid: int
+    started_at: datetime
+    seen_at: datetime
+    leased: int
+
+
+def _row(relay: Relay) -> RelayRow:
+    return RelayRow(
+        id=relay.pk,
+        name=relay.name,
+        host=relay.host,
+        port=relay.port,
+        security=Security(relay.security),
+        verify=relay.verify,
+        username=relay.username,
+        has_password=bool(relay.password_sealed),
+        max_connections=relay.max_connections,
+        rank=relay.rank,
+        active=relay.active,
+        resting_until=relay.resting_until,
+        failures=relay.failures,
+        trouble=relay.trouble,
+        trouble_detail=relay.trouble_detail,
+        trouble_at=relay.trouble_at,
+        worked_at=relay.worked_at,
+    )
+
+
+def relays() -> list[RelayRow]:
+    """Return all relays in the order in which they are tried."""
+    return [_row(relay) for relay in Relay.objects.order_by("rank", "id")[:100]]
+
+
+def relay(relay_id: int) -> RelayRow | None:
+    """Return one relay, or None when there is none of this number."""
+    found = Relay.objects.filter(pk=relay_id).first()
+    return None if found is None else _row(found)
+
+
+def _access(relay: Relay) -> RelayAccess:
+    credentials, sealed_badly = None, False
+    if relay.username:
+        try:
+            credentials = Credentials(relay.username, unseal(relay.password_sealed))
+        except BrokenSealError:
+            sealed_badly = True
+    return RelayAccess(
+        id=relay.pk,
+        name=relay.name,
+        host=relay.host,
+        port=relay.port,
+        security=Security(relay.security),
+        verify=relay.verify,
+        credentials=credentials,
+        sealed_badly=sealed_badly,
+        max_connections=relay.max_connections,
+        resting_until=relay.resting_until,
+        failures=relay.failures,
+    )
+
+
+def relays_in_use() -> list[RelayAccess]:
+    """Return the active relays with what a session needs, in the order in which they are tried."""
+    return [
+        _access(relay) for relay in Relay.objects.filter(active=True).order_by("rank", "id")[:100]
+    ]
+
+
+def relay_access(relay_id: int) -> RelayAccess | None:
+    """Return what a session with one relay needs, active or not."""
+    found = Relay.objects.filter(pk=relay_id).first()
+    return None if found is None else _access(found)
+
+
+def waiting(now: datetime, limit: int = 50) -> list[Waiting]:
+    """Return the mailings with somebody who may be offered the message now, most urgent first.
+
+    Those that paused themselves are among them: whoever probes a relay needs to know.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT m.id, m.priority, m.self_paused FROM mailing_mailing AS m
+            WHERE m.state = ANY (%s) AND (m.pending > 0 OR m.witnesses_pending > 0)
+                AND EXISTS (
+                    SELECT FROM mailing_recipient AS r
+                    WHERE r.mailing_id = m.id AND r.state = 'pending' AND r.lease IS NULL
+                        AND r.next_try_at <= %s
+                )
+            ORDER BY m.priority, m.released_at, m.id
+            LIMIT %s
+            """,
+            [[state.value for state in LEASABLE_STATES], now, limit],
+        )
+        return [
+            Waiting(mailing=row[0], priority=row[1], self_paused=row[2])
+            for row in cursor.fetchall()
+        ]
+
+
+def leasable_among(mailings: list[int]) -> set[int]:
+    """Return those of these mailings whose people may still be offered their message."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM mailing_mailing"
+            " WHERE id = ANY (%s) AND state = ANY (%s) AND self_paused = ''",
+            [mailings, [state.value for state in LEASABLE_STATES]],
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
+def workers() -> list[WorkerRow]:
+    """Return the sender processes that have not ended, with how many people each has on loan."""
+    rows = list(Worker.objects.filter(ended_at__isnull=True).order_by("id")[:200])
+    leased: dict[int, int] = {}
+    for worker, count in Lease.objects.filter(worker__in=rows, state=LeaseState.OPEN).values_list(
+        "worker", "leased_count"
+    ):
+        leased[worker] = leased.get(worker, 0) + count
+    return [
+        WorkerRow(
+            id=row.pk,
+            host=row.host,
+            pid=row.pid,
+            started_at=row.started_at,
+            seen_at=row.seen_at,
+            leased=leased.get(row.pk, 0),
+        )
+        for row in rows
+    ]

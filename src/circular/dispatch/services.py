@@ -1,0 +1,466 @@
+"""The writers of the post office: relays, workers, leases, and what becomes of them.
+
+Rules
+1. A lease is durable before anything is offered, and only the lease is a permission to offer.
+2. An offer is durable before its final dot may leave (`mark_offered`); so after a crash what was
+   never offered is offered again, and what was offered without a verdict is in doubt.
+3. A worker that lost its leases cannot offer under them: `mark_offered` and `outcomes.settle` look
+   at the lease, and recovery locks the rows before it looks at what was offered.
+4. A verdict's state, totals and entry are the ledger's (`outcomes.services.settle`).
+
+Locks:   a lease row, then recipients by id, then mailings (by trigger), chain heads last
+Sources: design §2.2; reliability.md §2 rules 3 to 6.
+"""
+
+import os
+import socket
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils import timezone
+
+from circular.dispatch import queries
+from circular.dispatch.errors import NotAWorkerError, RelayUnknownError
+from circular.dispatch.models import Lease, LeaseState, Relay, Security, Worker
+from circular.dispatch.pacing import rest_after
+from circular.dispatch.trouble import Trouble
+from circular.evidence.actors import RELAY, SYSTEM, Actor
+from circular.evidence.services import HOUSE, EntryDraft, append
+from circular.mailing import services as mailing
+from circular.mailing.kinds import LEASABLE_STATES, MailingKind
+from circular.mailing.recipients import Reason
+from circular.mailing.sealed import seal
+from circular.outcomes import services as outcomes
+from circular.outcomes.verdicts import OutcomeFact, Source, Verdict
+
+# Advisory locks of this kind are ours: the four letters C, i, r, c as one number.
+WORKER_LOCK = 0x43697263 - (1 << 31)
+# A mailing says that it waits when its relay has failed this often in a row; a blip says nothing.
+FAILURES_BEFORE_PAUSE = 2
+# Pauses that end by themselves, as soon as a relay works again.
+PAUSES_OF_RELAYS = frozenset(
+    trouble.value
+    for trouble in Trouble
+    if trouble.value.startswith("relay_") and trouble is not Trouble.REFUSED
+) - {Trouble.LACKS_8BITMIME.value, Trouble.LACKS_SMTPUTF8.value}
+MAX_DETAIL = 500
+
+
+# ---- relays ----------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def save_relay(
+    *,
+    name: str,
+    host: str,
+    port: int,
+    security: Security | str,
+    verify: bool = True,
+    username: str = "",
+    password: str | None = None,
+    max_connections: int = 4,
+    rank: int = 100,
+    active: bool = True,
+    relay_id: int | None = None,
+    by: Actor,
+) -> int:
+    """Add or change a relay; a password of None keeps the one that is sealed.
+
+    A change ends the relay's rest: the next mail tries it at once.
+
+    Locks:   the relay row (no key)
+    Raises:  ValueError for a security that is none; RelayUnknownError; IntegrityError for a name
+             that another relay has
+    """
+    row = Relay()
+    if relay_id is not None:
+        found = Relay.objects.select_for_update(no_key=True).filter(pk=relay_id).first()
+        if found is None:
+            raise RelayUnknownError(str(relay_id))
+        row = found
+    row.name, row.host, row.port = name.strip(), host.strip(), port
+    row.security = Security(security)
+    row.verify = verify
+    row.username = username
+    if password is not None:
+        row.password_sealed = seal(password)
+    row.max_connections, row.rank, row.active = max_connections, rank, active
+    row.resting_until, row.failures, row.trouble, row.trouble_detail = None, 0, "", ""
+    row.save()
+    append(
+        EntryDraft(
+            chain=HOUSE,
+            act="relay_saved",
+            by=by,
+            at=timezone.now(),
+            facts={
+                "relay": row.pk,
+                "port": port,
+                "security": row.security,
+                "verify": verify,
+                "active": active,
+                "connections": max_connections,
+            },
+        )
+    )
+    return row.pk
+
+
+def add_relay(
+    *,
+    name: str,
+    host: str,
+    port: int,
+    security: Security | str = Security.STARTTLS,
+    verify: bool = True,
+    username: str = "",
+    password: str = "",
+    max_connections: int = 4,
+    by: Actor,
+) -> int:
+    """Add a relay; the password is plain and is sealed here."""
+    return save_relay(
+        name=name,
+        host=host,
+        port=port,
+        security=security,
+        verify=verify,
+        username=username,
+        password=password,
+        max_connections=max_connections,
+        by=by,
+    )
+
+
+@transaction.atomic
+def note_trouble(
+    relay_id: int, trouble: Trouble, *, detail: str = "", dice: float, by: Actor = RELAY
+) -> datetime | None:
+    """Let a relay rest, longer each time, and let circulars say why they wait; gives until when.
+
+    Units:   ``dice`` from 0 to 1
+    Locks:   the relay row (no key), then chain heads
+    Repeat:  each call is one more failure, unless the relay rests already: then None
+    """
+    now = timezone.now()
+    row = Relay.objects.select_for_update(no_key=True).filter(pk=relay_id).first()
+    if row is None or (row.resting_until is not None and row.resting_until > now):
+        return None
+    first = row.failures == 0
+    row.failures += 1
+    row.resting_until = now + rest_after(row.failures, dice)
+    row.trouble, row.trouble_at = trouble.value, now
+    row.trouble_detail = detail.replace("\x00", "")[:MAX_DETAIL]
+    row.save(update_fields=["failures", "resting_until", "trouble", "trouble_at", "trouble_detail"])
+    usable = Relay.objects.filter(active=True, failures__lt=FAILURES_BEFORE_PAUSE).exists()
+    if row.failures >= FAILURES_BEFORE_PAUSE and not usable:
+        for one in _circulars_that_wait():
+            mailing.pause_self(one, trouble.value, by=by)
+    if first:
+        append(
+            EntryDraft(
+                chain=HOUSE,
+                act="relay_in_trouble",
+                by=by,
+                at=now,
+                facts={"relay": relay_id, "trouble": trouble.value},
+            )
+        )
+    return row.resting_until
+
+
+@transaction.atomic
+def note_working(relay_id: int, *, by: Actor = RELAY) -> None:
+    """Note that a relay greeted us and let us in: its rest and the pauses it caused end.
+
+    Locks:   the relay row (no key), then chain heads
+    Repeat:  writes nothing when there was no trouble
+    """
+    now = timezone.now()
+    row = Relay.objects.select_for_update(no_key=True).filter(pk=relay_id).first()
+    if row is None:
+        return
+    troubled = row.failures > 0
+    row.failures, row.resting_until, row.trouble, row.trouble_detail = 0, None, "", ""
+    row.worked_at = now
+    row.save(update_fields=["failures", "resting_until", "trouble", "trouble_detail", "worked_at"])
+    for one in _circulars_that_wait(paused=True):
+        mailing.resume_self(one, by=by)
+    if troubled:
+        append(
+            EntryDraft(
+                chain=HOUSE, act="relay_works_again", by=by, at=now, facts={"relay": relay_id}
+            )
+        )
+
+
+def _circulars_that_wait(*, paused: bool = False) -> list[int]:
+    """Give the circulars with people to offer to; with ``paused`` those a relay's trouble paused."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM mailing_mailing WHERE state = ANY (%s) AND kind = %s"
+            " AND (pending > 0 OR witnesses_pending > 0) AND self_paused = ANY (%s)"
+            " ORDER BY id LIMIT 1000",
+            [
+                [state.value for state in LEASABLE_STATES],
+                MailingKind.CIRCULAR.value,
+                sorted(PAUSES_OF_RELAYS) if paused else [""],
+            ],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+# ---- workers ---------------------------------------------------------------------------------
+
+
+def hold_worker_lock(worker: int, on: BaseDatabaseWrapper) -> bool:
+    """Take a worker's lock for as long as this connection lives; False when somebody has it.
+
+    Repeat:  a session may take its own lock again
+    """
+    with on.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [WORKER_LOCK, worker])
+        row = cursor.fetchone()
+    return bool(row and row[0])
+
+
+@transaction.atomic
+def register_worker(*, on: BaseDatabaseWrapper, version: str = "") -> int:
+    """Give this process a number of its own, locked on ``on`` before anybody can see it.
+
+    Raises:  NotAWorkerError when the lock of a new number is taken, which no worker does
+    """
+    now = timezone.now()
+    row = Worker.objects.create(
+        host=socket.gethostname()[:253],
+        pid=os.getpid(),
+        version=version,
+        started_at=now,
+        seen_at=now,
+    )
+    if not hold_worker_lock(row.pk, on):
+        raise NotAWorkerError(str(row.pk))
+    return row.pk
+
+
+def sign_of_life(worker: int) -> None:
+    """Note when a worker was last seen."""
+    Worker.objects.filter(pk=worker).update(seen_at=timezone.now())
+
+
+def end_worker(worker: int) -> None:
+    """Note that a worker ended of its own accord."""
+    Worker.objects.filter(pk=worker, ended_at__isnull=True).update(ended_at=timezone.now())
+
+
+# ---- leases ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """People on loan to one worker."""
+
+    lease: int
+    mailing: int
+    recipients: tuple[int, ...]
+
+
+@transaction.atomic
+def lease_batch(
+    mailing_id: int, *, relay: int | None, worker: int, limit: int, lasts: timedelta
+) -> Batch | None:
+    """Lend a batch of people who may be offered their message now; None when nobody may.
+
+    Shapes:  longest waiting first, then by id
+    Locks:   the recipients chosen (no key, skipping what others hold)
+    Repeat:  lends other people
+    """
+    now = timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT r.id FROM mailing_recipient AS r
+            JOIN mailing_mailing AS m ON m.id = r.mailing_id
+            WHERE r.mailing_id = %s AND r.state = 'pending' AND r.lease IS NULL
+                AND r.next_try_at <= %s AND m.state = ANY (%s) AND m.self_paused = ''
+            ORDER BY r.next_try_at, r.id
+            LIMIT %s
+            FOR NO KEY UPDATE OF r SKIP LOCKED
+            """,
+            [mailing_id, now, [state.value for state in LEASABLE_STATES], limit],
+        )
+        chosen = [row[0] for row in cursor.fetchall()]
+        if not chosen:
+            return None
+        lease = Lease.objects.create(
+            mailing_id=mailing_id,
+            relay_id=relay,
+            worker_id=worker,
+            at=now,
+            until=now + lasts,
+            leased_count=len(chosen),
+        )
+        cursor.execute(
+            "UPDATE mailing_recipient SET lease = %s, leased_until = %s, offered_at = NULL"
+            " WHERE id = ANY (%s)",
+            [lease.pk, lease.until, chosen],
+        )
+    return Batch(lease=lease.pk, mailing=mailing_id, recipients=tuple(chosen))
+
+
+@transaction.atomic
+def mark_offered(recipients: Collection[int], *, worker: int, lasts: timedelta) -> set[int]:
+    """Record that these people are being offered their message; gives those who may be.
+
+    Call it before the final dot can leave, and let nobody's leave who is not in the answer: their
+    lease is not this worker's any more.
+
+    Locks:   the recipients
+    Repeat:  the same answer while the lease lasts
+    """
+    now = timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE mailing_recipient AS r SET offered_at = %(now)s, leased_until = %(until)s
+            FROM dispatch_lease AS l
+            WHERE r.id = ANY (%(ids)s) AND r.state = 'pending' AND r.lease = l.id
+                AND l.worker_id = %(worker)s AND l.state = 'open'
+            RETURNING r.id, l.id
+            """,
+            {"now": now, "until": now + lasts, "ids": sorted(recipients), "worker": worker},
+        )
+        rows = cursor.fetchall()
+        cursor.execute(
+            "UPDATE dispatch_lease SET until = %s WHERE id = ANY (%s) AND state = 'open'",
+            [now + lasts, sorted({row[1] for row in rows})],
+        )
+    return {row[0] for row in rows}
+
+
+@transaction.atomic
+def settle_offers(
+    facts: Sequence[OutcomeFact], *, lease: int, closes: bool, by: Actor = RELAY
+) -> outcomes.Settled:
+    """Record what became of people under one lease; ``closes`` ends it with them.
+
+    Locks:   the lease row when it ends, then as ``outcomes.settle``
+    Repeat:  the second call finds nobody under the lease
+    """
+    if closes:
+        Lease.objects.filter(pk=lease, state=LeaseState.OPEN).update(
+            state=LeaseState.SETTLED, ended_at=timezone.now()
+        )
+    return outcomes.settle(facts, lease=lease, by=by)
+
+
+# ---- recovery --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """What recovery found."""
+
+    leases: int = 0
+    given_back: int = 0  # never offered: they wait again
+    in_doubt: int = 0  # offered, without a verdict on record
+
+
+def recover_leases(
+    *, me: int | None = None, known: Collection[int] = (), by: Actor = SYSTEM
+) -> Recovered:
+    """Close the leases of workers that are gone: by their advisory lock, or because time is up.
+
+    A worker holds the lock of its number on a connection of its own for as long as it lives, so a
+    killed one is noticed at once; one that hangs keeps the lock, and its leases run out. With
+    ``me`` the caller's own leases that are not ``known`` to it are closed too: their making was
+    committed but the answer was lost with the database connection.
+
+    Locks:   per lease: its row (no key, skipping what others hold), its recipients by id
+    Repeat:  a lease is closed once
+    """
+    now = timezone.now()
+    total = Recovered()
+    gone: set[int] = set()
+    open_leases = Lease.objects.filter(state=LeaseState.OPEN).order_by("id")
+    for lease, worker, until in open_leases.values_list("id", "worker", "until")[:1000]:
+        lost = lease not in known if worker == me else (worker in gone or _is_gone(worker))
+        if lost and worker != me:
+            gone.add(worker)
+        if lost or until <= now:
+            total = _sum(total, _recover(lease, by=by))
+    for worker in Worker.objects.filter(ended_at__isnull=True).exclude(pk=me).values_list("id"):
+        if _is_gone(worker[0]):
+            end_worker(worker[0])
+    return total
+
+
+def _sum(one: Recovered, other: Recovered) -> Recovered:
+    return Recovered(
+        leases=one.leases + other.leases,
+        given_back=one.given_back + other.given_back,
+        in_doubt=one.in_doubt + other.in_doubt,
+    )
+
+
+@transaction.atomic
+def _is_gone(worker: int) -> bool:
+    """Say whether nobody holds a worker's lock; it is free again when this returns."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [WORKER_LOCK, worker])
+        row = cursor.fetchone()
+    return bool(row and row[0])
+
+
+@transaction.atomic
+def _recover(lease_id: int, *, by: Actor) -> Recovered:
+    lease = (
+        Lease.objects.select_for_update(no_key=True, skip_locked=True)
+        .filter(pk=lease_id, state=LeaseState.OPEN)
+        .first()
+    )
+    if lease is None:
+        return Recovered()
+    now = timezone.now()
+    lease.state, lease.ended_at = LeaseState.RECOVERED, now
+    lease.save(update_fields=["state", "ended_at"])
+    with connection.cursor() as cursor:
+        # Under lock before looking: a worker that hung and wakes now either marked its offer
+        # before this, and we see it, or finds the lease gone.
+        cursor.execute(
+            "SELECT id, offered_at FROM mailing_recipient"
+            " WHERE lease = %s AND state = 'pending' ORDER BY id FOR NO KEY UPDATE",
+            [lease_id],
+        )
+        rows = cursor.fetchall()
+    facts = [
+        OutcomeFact(
+            recipient=recipient,
+            verdict=Verdict.UNTRIED if offered_at is None else Verdict.IN_DOUBT,
+            at=now,
+            reason="" if offered_at is None else Reason.WORKER_LOST.value,
+            source=Source.POLICY,
+        )
+        for recipient, offered_at in rows
+    ]
+    outcomes.settle(facts, lease=lease_id, by=by)
+    doubtful = sum(fact.verdict is Verdict.IN_DOUBT for fact in facts)
+    return Recovered(leases=1, given_back=len(facts) - doubtful, in_doubt=doubtful)
+
+
+# ---- what several need -----------------------------------------------------------------------
+
+
+def access_of(relay_id: int) -> queries.RelayAccess:
+    """Return what a session with this relay needs.
+
+    Raises:  RelayUnknownError
+    """
+    access = queries.relay_access(relay_id)
+    if access is None:
+        raise RelayUnknownError(str(relay_id))
+    return access
