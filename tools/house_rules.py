@@ -12,8 +12,10 @@
 """
 
 import ast
+import io
 import re
 import sys
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,12 +24,13 @@ CLOCKS = {("timezone", "now"), ("datetime", "now"), ("datetime", "utcnow"), ("da
 # Shells, by the name of the module or of a folder above it.
 SHELLS = {
     "services", "tasks", "views", "admin", "middleware", "context", "forms", "backends",
-    "sender", "session", "mailbox", "doors", "jobs", "config", "links", "apps", "tests",
+    "sender", "session", "mailbox", "doors", "jobs", "config", "links", "apps", "export", "tests",
 }  # fmt: skip
 CATCHING_LOOPS = ("jobs.py", "smtp/session.py", "dispatch/sender.py", "intake/services.py")
 APPEND_ONLY = {"Entry": "evidence", "Outcome": "outcomes"}
 MAKES = {"create", "bulk_create", "get_or_create", "update_or_create"}
-LATER = re.compile(r"#.*\b(TODO|FIXME|XXX|HACK)\b")
+LATER = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+TAG = re.compile(r"{%.*?%}|{{.*?}}")
 INLINE = re.compile(
     r"""\sstyle\s*=\s*["']|\son[a-z]+\s*=\s*["']|<style\b|<script\b(?![^>]*\bsrc=)"""
 )
@@ -46,9 +49,9 @@ def objections(path: Path, source: str) -> Iterator[tuple[int, str]]:
     migration = "migrations" in path.parts
     if not migration and source.strip() and not ast.get_docstring(tree):
         yield 1, "a module without a first sentence"
-    for number, line in enumerate(source.splitlines(), start=1):
-        if LATER.search(line):
-            yield number, "left for later"
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT and LATER.search(token.string):
+            yield token.start[0], "left for later"
     for node in ast.walk(tree):
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr=name)) if (
@@ -99,7 +102,7 @@ def _catches_all(handler: ast.ExceptHandler) -> bool:
 def page_objections(source: str) -> Iterator[tuple[int, str]]:
     """Give the line of every inline style, script or handler of a page."""
     for number, line in enumerate(source.splitlines(), start=1):
-        if INLINE.search(line):
+        if INLINE.search(TAG.sub("", line)):
             yield number, "inline style, script or handler in a page"
 
 

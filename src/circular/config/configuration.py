@@ -60,7 +60,7 @@ class LogLevel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Where a program listens; port 0 takes a free one."""
+    """Where a program listens."""
 
     host: str
     port: int
@@ -147,7 +147,7 @@ def _listen(value: object) -> Listen:
     if not isinstance(value, str):
         raise _WrongValueError(allowed)
     found = re.fullmatch(r"(?:\[([0-9a-fA-F:.%]+)\]|([^:\[\]\s/]+)):([0-9]{1,5})", value.strip())
-    if found is None or int(found[3]) > 65535:
+    if found is None or not 1 <= int(found[3]) <= 65535:
         raise _WrongValueError(allowed)
     return Listen(found[1] or found[2], int(found[3]))
 
@@ -568,6 +568,7 @@ def _loose_ends(seed: Seed) -> list[str]:
         for where, code, known in named
         if code not in known
     ]
+    problems += _circles(seed)
     for where, codes in (
         ("[seed.units]", units),
         ("[seed.posts]", posts),
@@ -577,6 +578,19 @@ def _loose_ends(seed: Seed) -> list[str]:
             _("%(where)s: «%(code)s» está dos veces") % {"where": where, "code": code}
             for code in sorted({code for code in codes if codes.count(code) > 1})
         ]
+    return problems
+
+
+def _circles(seed: Seed) -> list[str]:
+    above = {unit.code: unit.parent for unit in seed.units}
+    problems = []
+    for unit in seed.units:
+        seen, code = {unit.code}, above[unit.code]
+        while code in above and code not in seen:
+            seen.add(code)
+            code = above[code]
+        if code == unit.code:
+            problems.append(_("[seed.units] %(code)s queda debajo de sí misma") % {"code": code})
     return problems
 
 

@@ -101,6 +101,15 @@ def test_a_seed_code_given_twice_is_refused() -> None:
     assert "«A»" in problems_of(row + row)[0]
 
 
+def test_units_that_stand_below_themselves_are_refused() -> None:
+    problems = problems_of(
+        '[[seed.units]]\ncode = "A"\nname = "A"\nparent = "B"\n'
+        '[[seed.units]]\ncode = "B"\nname = "B"\nparent = "A"'
+    )
+
+    assert [problem.split()[1] for problem in problems] == ["A", "B"]
+
+
 def test_a_secret_comes_from_a_file_and_is_never_told(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("k" * 40 + "\n")
 

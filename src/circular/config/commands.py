@@ -1,0 +1,190 @@
+"""The commands of `circular` that need the rooms: each parses, calls one service, prints the answer.
+
+Django is loaded inside the functions: importing this module costs nothing.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterable
+
+from circular.config.configuration import Configuration
+from circular.config.speech import _
+
+Command = Callable[[argparse.Namespace, Configuration], int]
+
+
+class CannotDoError(Exception):
+    """The command cannot be done; the text says why and what to do."""
+
+
+def _say(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line)
+
+
+def _rooms() -> None:
+    from circular.config.duties import refuse_old_schema, set_up_django
+
+    set_up_django()
+    refuse_old_schema()
+
+
+# ---- duties
+
+
+def duty(name: str) -> Command:
+    """Return the command that does one duty until it is asked to stop."""
+
+    def run(_arguments: argparse.Namespace, configuration: Configuration) -> int:
+        from circular.config import duties
+
+        duties_by_name = {"web": duties.web, "worker": duties.worker, "door": duties.door}
+        return duties_by_name[name](configuration)
+
+    return run
+
+
+def migrate(arguments: argparse.Namespace, configuration: Configuration) -> int:
+    """Bring the schema up to this version."""
+    from circular.config import duties
+
+    return duties.migrate(configuration, for_up=arguments.for_up)
+
+
+# ---- the directory
+
+
+def import_accounts(arguments: argparse.Namespace, _configuration: Configuration) -> int:
+    """Import a file of accounts; exit 0 when it was imported."""
+    _rooms()
+    from circular.directory import commands
+
+    try:
+        report = commands.import_file(
+            arguments.file, keep_good=arguments.keep_good, yes=arguments.yes
+        )
+    except OSError as error:
+        raise CannotDoError(
+            _("No se puede leer %(file)s: %(error)s")
+            % {"file": arguments.file, "error": error.strerror}
+        ) from error
+    _say(commands.lines_of(report))
+    return 0 if report.done else 1
+
+
+def count_rule(arguments: argparse.Namespace, _configuration: Configuration) -> int:
+    """Say whom a rule reaches; exit 2 for words that are no rule."""
+    _rooms()
+    from circular.directory import commands
+    from circular.directory.rules import RuleError
+
+    try:
+        _say(commands.count_rule(arguments.rule))
+    except RuleError as wrong:
+        print(wrong, file=sys.stderr)
+        return 2
+    return 0
+
+
+# ---- the archive
+
+
+def verify_evidence(arguments: argparse.Namespace, _configuration: Configuration) -> int:
+    """Check every chain and blob; exit 0 only when nothing was found."""
+    _rooms()
+    from circular.evidence.verify import verify
+
+    report = verify(anchors=arguments.anchor)
+    if arguments.json:
+        findings = [
+            {
+                "chain": finding.chain,
+                "sequence": finding.sequence,
+                "fault": finding.fault.value,
+                "digest": finding.digest,
+            }
+            for finding in report.findings
+        ]
+        print(
+            json.dumps(
+                {
+                    "sound": report.sound,
+                    "chains": report.chains,
+                    "entries": report.entries,
+                    "blobs": report.blobs,
+                    "house": {"sequence": report.house.sequence, "digest": report.house.digest},
+                    "anchored_to": report.anchored_to,
+                    "tail_detectable": report.tail_detectable,
+                    "findings": findings,
+                }
+            )
+        )
+        return 0 if report.sound else 1
+    for finding in report.findings:
+        print(
+            _("%(chain)s, asiento %(sequence)s: %(fault)s %(digest)s").rstrip()
+            % {
+                "chain": finding.chain,
+                "sequence": "–" if finding.sequence is None else finding.sequence,
+                "fault": finding.fault.value,
+                "digest": finding.digest,
+            }
+        )
+    print(
+        _("%(chains)d cadenas, %(entries)d asientos, %(blobs)d contenidos: %(verdict)s.")
+        % {
+            "chains": report.chains,
+            "entries": report.entries,
+            "blobs": report.blobs,
+            "verdict": _("sin diferencias") if report.sound else _("hay diferencias"),
+        }
+    )
+    print(
+        _("Cabeza de la casa: %(sequence)d %(digest)s")
+        % {"sequence": report.house.sequence, "digest": report.house.digest}
+    )
+    if not report.tail_detectable:
+        print(
+            _(
+                "Sin un ancla externa posterior al asiento %(sequence)d, un corte al final o una cadena "
+                "rehecha no se puede detectar: compare con --anchor y el valor de una carta de confirmación."
+            )
+            % {"sequence": report.anchored_to}
+        )
+    return 0 if report.sound else 1
+
+
+def export_evidence(arguments: argparse.Namespace, _configuration: Configuration) -> int:
+    """Write one case as a folder."""
+    _rooms()
+    from circular.evidence.actors import SYSTEM
+    from circular.evidence.export import FolderNotEmptyError, export_case
+    from circular.workflow.queries import case_by_number
+
+    case = case_by_number(arguments.number.strip().upper())
+    if case is None:
+        raise CannotDoError(_("No existe el expediente %(number)s.") % {"number": arguments.number})
+    try:
+        done = export_case(case, arguments.to, by=SYSTEM)
+    except FolderNotEmptyError as error:
+        raise CannotDoError(
+            _("La carpeta %(folder)s no está vacía.") % {"folder": arguments.to}
+        ) from error
+    except OSError as error:
+        raise CannotDoError(
+            _("No se puede escribir en %(folder)s: %(error)s")
+            % {"folder": arguments.to, "error": error.strerror}
+        ) from error
+    print(
+        _(
+            "%(folder)s: %(files)d archivos, %(entries)d asientos. Compruébelo con: python3 %(script)s"
+        )
+        % {
+            "folder": done.folder,
+            "files": done.files,
+            "entries": done.entries,
+            "script": done.folder / "verificar.py",
+        }
+    )
+    return 0
