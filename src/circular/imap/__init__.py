@@ -1,0 +1,1 @@
+"""The only IMAP client: reads witness mailboxes, never changes them."""
