@@ -19,6 +19,9 @@ import re
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,70}\Z")
 _ATOM_PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\- ]+\Z")
+_EXTENDED = frozenset(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$&+-.^_`{|}~"
+)  # RFC 2231 §7 attribute-char
 _LINE = 76  # of the 78 that RFC 5322 §2.1.1 asks for; two spared for a comma and a bracket
 _WORD_OCTETS = 42  # raw octets in one encoded word: 56 base-64 characters, and 12 around them
 
@@ -118,20 +121,27 @@ def mailbox(display_name: str, address: str) -> list[str]:
 
 
 def parameter(name: str, value: str) -> list[str]:
-    """Return ``name="value"``, and ``name*=`` as well when the value is not plain ASCII.
+    """Return ``name="value"``, or ``name*=`` when the value is not plain ASCII.
 
-    Both are given because older clients know only the first and newer ones prefer the second.
-    Source:  RFC 2231 §4; RFC 6266 appendix D (the same practice on the web).
+    Only one of the two: readers that meet both disagree which one counts (the standard library of
+    Python 3.11 takes the first).
+
+    Source:  RFC 2045 §5.1; RFC 2231 §4
     """
     value = checked(value)
-    fallback = "".join(char if char.isascii() and char not in '"\\' else "_" for char in value)
-    atoms = [f'{name}="{fallback}"']
-    if fallback != value:
-        encoded = "".join(
-            chr(octet)
-            if chr(octet).isascii() and (chr(octet).isalnum() or chr(octet) in "-._")
-            else f"%{octet:02X}"
-            for octet in value.encode("utf-8")
+    if value.isascii():
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return [f'{name}="{escaped}"']
+    encoded = "".join(
+        chr(octet) if octet in _EXTENDED else f"%{octet:02X}" for octet in value.encode("utf-8")
+    )
+    # RFC 2231 §3: a long value is cut into numbered pieces, each on its own line.
+    if len(encoded) <= _LINE - len(name) - 20:
+        return [f"{name}*=utf-8''{encoded}"]
+    pieces = re.findall(r"(?:%[0-9A-F]{2}|[^%]){1,20}", encoded)
+    return [
+        f"{name}*{number}*={mark}{piece}"
+        for number, (mark, piece) in enumerate(
+            zip(["utf-8''", *[""] * (len(pieces) - 1)], pieces, strict=True)
         )
-        atoms.append(f"{name}*=utf-8''{encoded}")
-    return atoms
+    ]
