@@ -59,6 +59,7 @@ clean: ## remove what was built; data folders stay
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 $(VENV)/bin/python:
+	@mkdir -p $(dir $(VENV))
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else \
 	  "Circular needs Python 3.11 or newer; this is %d.%d. Name another one: make PYTHON=python3.12 ..." % v[:2])'
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \

@@ -4,11 +4,12 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -95,3 +96,19 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
         cursor.execute("SELECT tgname, tgrelid::regclass::text FROM pg_trigger WHERE tgtype & 32 > 0 AND NOT tgisinternal")
         for name, table in cursor.fetchall():
             cursor.execute(f'ALTER TABLE {table} DISABLE TRIGGER "{name}"')
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> Iterator[None]:
+    """Start the included PostgreSQL for the length of the session, where no other one is named."""
+    from django.conf import settings as django_settings
+
+    from circular.config import embedded
+
+    if django_settings.CIRCULAR.database_url:
+        yield
+        return
+    with embedded.attached(django_settings.CIRCULAR.data_folder) as attachment:
+        with psycopg.connect(attachment.url) as server:
+            server.execute("ALTER ROLE circular SET synchronous_commit = off")  # tests survive no crash
+        yield

@@ -23,7 +23,7 @@ FIGURES = (
         "circular_recipients",
         "Recipients of released mailings, by state",
         """
-        SELECT state, total FROM mailing_mailing CROSS JOIN LATERAL (
+        SELECT t.state, t.total FROM mailing_mailing CROSS JOIN LATERAL (
             VALUES ('pending', pending), ('accepted', accepted), ('refused', refused),
                    ('bounced', bounced), ('suppressed', suppressed), ('in_doubt', in_doubt)
         ) AS t (state, total)
