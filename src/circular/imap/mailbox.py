@@ -192,6 +192,12 @@ def _sign_in(client: Any, account: MailboxAccount) -> None:
     try:
         client.login(account.username, account.password)
     except LoginError as failure:
+        # IMAPClient 4.1 calls everything a LoginError, a lost connection too.
+        cause = failure.__context__
+        if isinstance(cause, OSError):
+            raise UnreachableError(type(cause).__name__) from failure
+        if isinstance(cause, imaplib.IMAP4.abort):
+            raise GarbledError(type(cause).__name__) from failure
         raise AccessError("LOGIN refused") from failure
     except OSError as failure:
         raise UnreachableError(type(failure).__name__) from failure
