@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 
 import pytest
 from django.db import DatabaseError, connection, connections, transaction
+from django.utils import translation
 
 from circular.evidence import queries, services
 from circular.evidence.actors import CLOCK, SYSTEM, Actor
 from circular.evidence.chain import HOUSE, Fault, Finding, case_chain, mailing_chain
 from circular.evidence.errors import BlobMissingError
+from circular.evidence.labels import report_lines, sentence
 from circular.evidence.services import EntryDraft, append, store_blob
 from circular.evidence.verify import verify
 
@@ -385,3 +387,21 @@ def test_appends_from_many_threads_leave_one_unbroken_chain() -> None:
     assert failures == []
     assert queries.head_of(mailing_chain(1)).sequence == 60
     assert verify().sound
+
+
+@pytest.mark.django_db
+def test_the_report_says_in_words_what_it_found_and_what_it_cannot_know() -> None:
+    file_case(12)
+    change_one()
+
+    with translation.override("es"):
+        lines = report_lines(verify())
+
+    assert lines[0] == "Hay faltas: 1."
+    assert "case:12, asiento 3: el asiento fue cambiado" in lines
+    assert "no se puede detectar" in lines[-1]
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_every_fault_has_a_sentence(fault: Fault) -> None:
+    assert len(sentence(Finding("case:1", None, fault))) > len("case:1: ")
