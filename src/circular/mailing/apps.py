@@ -2,6 +2,7 @@
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
+from typing_extensions import override
 
 
 class MailingConfig(AppConfig):
@@ -11,3 +12,11 @@ class MailingConfig(AppConfig):
     label = "mailing"
     verbose_name = _("Envíos")
     default_auto_field = "django.db.models.BigAutoField"
+
+    @override
+    def ready(self) -> None:
+        """Tell the room of people, below this one, how its letters are posted."""
+        from circular.mailing.services import post_house_letter
+        from circular.people.postman import register_postman
+
+        register_postman(post_house_letter)

@@ -23,7 +23,7 @@ from django.utils.translation import gettext, override
 
 from circular import jobs
 from circular.directory.rules import compile_rule, digest, rule_from_json
-from circular.evidence.actors import Actor
+from circular.evidence.actors import SYSTEM, Actor
 from circular.evidence.services import HOUSE, EntryDraft, append, case_chain, mailing_chain
 from circular.mailformat import tokens
 from circular.mailformat.addresses import normalize
@@ -42,6 +42,7 @@ from circular.mailing.letters import Letter, render_letter
 from circular.mailing.models import Frame, Mailing, Recipient, Stencil, WitnessMailbox
 from circular.mailing.recipients import Reason
 from circular.mailing.sealed import seal, token_secret
+from circular.people.postman import HouseLetter
 from circular.people.queries import InstitutionRow, institution
 
 # How long a message may be offered before it counts as expired. A notice that comes four days late
@@ -650,6 +651,21 @@ def post_letter(
         # An invitation is good for days; only a code to sign in with is gone in minutes.
         deadline_after=None if letter is Letter.SIGN_IN_CODE else OFFERED_FOR[MailingKind.LETTER],
         by=by,
+    )
+
+
+def post_house_letter(
+    letter: HouseLetter, to: str, language: str, context: Mapping[str, object]
+) -> int:
+    """Post a letter of the room of people (a code, an invitation); returns the mailing."""
+    return post_letter(
+        Letter(letter.value),
+        to=to,
+        context=context,
+        case=None,
+        language=language,
+        in_thread=False,
+        by=SYSTEM,
     )
 
 

@@ -4,7 +4,7 @@ Every question about roles is a question about a day; without one it is the inst
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
@@ -266,8 +266,52 @@ def sender(sender_id: int) -> SenderRow | None:
     return None if row is None else _sender(row)
 
 
+def is_empty() -> bool:
+    """Tell whether nobody has ever opened this house: no institution and no person."""
+    return not Institution.objects.exists() and not Person.objects.exists()
+
+
 def has_administrator() -> bool:
     return Person.objects.filter(is_superuser=True, is_active=True).exists()
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRow:
+    """A one-time link that still opens its door, and for whom."""
+
+    email: str
+    full_name: str
+
+
+def invitation(token_digest: str, now: datetime) -> LinkRow | None:
+    """Return whom an unused invitation is for."""
+    row = (
+        OneTimeLink.objects.filter(
+            digest=token_digest,
+            purpose=OneTimeLink.Purpose.INVITATION,
+            used_at__isnull=True,
+            expires_at__gt=now,
+            person__is_active=True,
+        )
+        .select_related("person")
+        .first()
+    )
+    if row is None or row.person is None:
+        return None
+    return LinkRow(row.person.email, row.person.full_name)
+
+
+def first_access_is_open(token_digest: str, now: datetime) -> bool:
+    """Tell whether this link still makes the first administrator."""
+    return (
+        not has_administrator()
+        and OneTimeLink.objects.filter(
+            digest=token_digest,
+            purpose=OneTimeLink.Purpose.FIRST_ACCESS,
+            used_at__isnull=True,
+            expires_at__gt=now,
+        ).exists()
+    )
 
 
 def people_listed(sought: str = "") -> QuerySet[Person]:

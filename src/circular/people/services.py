@@ -13,10 +13,8 @@ from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
 from django.db import connection, models, transaction
-from django.template.loader import render_to_string
-from django.utils import timezone, translation
+from django.utils import timezone
 
 from circular.evidence.actors import SYSTEM, Actor
 from circular.evidence.services import HOUSE, EntryDraft, append
@@ -32,6 +30,7 @@ from circular.people.models import (
     Sender,
     Unit,
 )
+from circular.people.postman import HouseLetter, post_letter
 
 INVITATION_LIVES = timedelta(days=7)  # a week of holidays must not void it
 FIRST_ACCESS_LIVES = timedelta(days=3)  # a weekend between installing and signing in
@@ -105,9 +104,12 @@ def invite_person(
     language: str = "es",
     administrator: bool = False,
     units: Collection[int] = (),
+    mailed: bool = True,
     by: Actor,
 ) -> Invited:
     """Add a person and mail the link with which they set a password.
+
+    `mailed=False` posts no letter: for seeds, where somebody else hands the link over.
 
     Repeat:  a second call for the address meets the unique address (IntegrityError)
     """
@@ -123,7 +125,8 @@ def invite_person(
     person.save(force_insert=True)
     _set_units(person.pk, units)
     token = _new_link(person)
-    _mail_invitation(person, token)
+    if mailed:
+        _post_invitation(person, token)
     now = timezone.now()
     append(_entry("person_invited", by, now, subject=person.pk, administrator=administrator))
     return Invited(person.pk, token)
@@ -139,7 +142,7 @@ def invite_again(person_id: int, *, by: Actor) -> Invited | None:
     if person is None or not person.is_active:
         return None
     token = _new_link(person)
-    _mail_invitation(person, token)
+    _post_invitation(person, token)
     append(_entry("person_invited", by, timezone.now(), subject=person.pk, administrator=False))
     return Invited(person.pk, token)
 
@@ -158,35 +161,18 @@ def _new_link(person: Person) -> str:
     return token
 
 
-def _mail_invitation(person: Person, token: str) -> None:
-    mail_secret(
-        "invitation",
-        person.email,
+def _post_invitation(person: Person, token: str) -> None:
+    expires_at = timezone.now() + INVITATION_LIVES
+    post_letter(
+        HouseLetter.INVITATION,
+        to=person.email,
         language=person.language,
         context={
-            "name": person.full_name,
             "link": f"{settings.BASE_URL}/invitacion/{token}",
-            "days": INVITATION_LIVES.days,
+            "expires_at": expires_at,
+            "full_name": person.full_name,
         },
     )
-
-
-def mail_secret(letter: str, to: str, *, language: str, context: Mapping[str, object]) -> None:
-    """Send one of this room's own letters; Django's e-mail backend makes a secret Mailing of it."""
-    institution = queries.institution()
-    with translation.override(language):
-        filled = {**context, "institution": institution}
-        subject = render_to_string(f"people/mail/{letter}.subject.txt", filled)
-        message = EmailMultiAlternatives(
-            subject=" ".join(subject.split()),
-            body=render_to_string(f"people/mail/{letter}.txt", filled),
-            from_email=None,
-            to=[to],
-        )
-        message.attach_alternative(
-            render_to_string(f"people/mail/{letter}.html", filled), "text/html"
-        )
-    message.send()
 
 
 @transaction.atomic

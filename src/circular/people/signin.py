@@ -23,7 +23,8 @@ from circular.jobs import Job, enqueue
 from circular.people import queries
 from circular.people.accounts import known_account
 from circular.people.models import Person, RateLimit, SignInCode
-from circular.people.services import ensure_person, mail_secret, normalized_address
+from circular.people.postman import HouseLetter, post_letter
+from circular.people.services import ensure_person, normalized_address
 
 CODE_LIVES = timedelta(minutes=10)  # what the page and the letter promise
 CODE_DIGITS = 6
@@ -127,11 +128,11 @@ def mail_code(code_id: int, *, now: datetime) -> bool:
     row.digest = _digest(f"code {row.pk}", code)
     row.expires_at = now + CODE_LIVES
     row.save(update_fields=["digest", "expires_at"])
-    mail_secret(
-        "code",
-        row.address,
+    post_letter(
+        HouseLetter.SIGN_IN_CODE,
+        to=row.address,
         language=person.language if person else queries.institution().language,
-        context={"code": code, "minutes": int(CODE_LIVES.total_seconds() // 60)},
+        context={"code": code, "expires_at": row.expires_at},
     )
     return True
 
