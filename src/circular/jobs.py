@@ -108,6 +108,13 @@ class RecoverLeases(Job):
 
 
 @dataclass(frozen=True, slots=True)
+class ExpireRound(Job):
+    """Refuse what could not be offered by its deadline, and settle mailings that owe nobody."""
+
+    name: ClassVar[str] = "outcomes.expire"
+
+
+@dataclass(frozen=True, slots=True)
 class FailedJob:
     """What the recorder is told: never a message text, which may hold an address."""
 

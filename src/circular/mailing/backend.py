@@ -22,7 +22,7 @@ from circular.mailing.errors import ContentError, MailingError
 from circular.mailing.kinds import MailingKind
 
 
-class MailingBackend(BaseEmailBackend):
+class EmailBackend(BaseEmailBackend):
     """Hands messages over to ``mailing.services``; nothing is sent from here."""
 
     @override

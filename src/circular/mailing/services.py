@@ -53,7 +53,7 @@ OFFERED_FOR: Mapping[MailingKind, timedelta] = {
     MailingKind.TEST: timedelta(hours=24),
     MailingKind.LETTER: timedelta(days=5),
     MailingKind.ANCHOR: timedelta(days=5),
-    MailingKind.SECRET: timedelta(minutes=30),
+    MailingKind.SECRET: timedelta(days=1),
 }
 _PRIORITY: Mapping[MailingKind, Priority] = {
     MailingKind.CIRCULAR: Priority.NORMAL,
@@ -62,6 +62,7 @@ _PRIORITY: Mapping[MailingKind, Priority] = {
     MailingKind.ANCHOR: Priority.LETTER,
     MailingKind.SECRET: Priority.SECRET,
 }
+_CODE_OFFERED_FOR = timedelta(minutes=30)  # a sign-in code is not valid for longer
 _MOST_NAMED = 50  # named addresses of a test or a letter; more is an audience
 
 
@@ -649,7 +650,9 @@ def post_letter(
         in_thread=in_thread,
         references=references,
         # An invitation is good for days; only a code to sign in with is gone in minutes.
-        deadline_after=None if letter is Letter.SIGN_IN_CODE else OFFERED_FOR[MailingKind.LETTER],
+        deadline_after=_CODE_OFFERED_FOR
+        if letter is Letter.SIGN_IN_CODE
+        else OFFERED_FOR[MailingKind.LETTER],
         by=by,
     )
 
@@ -738,6 +741,33 @@ def post_text(
 
 
 # ---- witnesses -------------------------------------------------------------------------------
+
+
+def add_witness(
+    *,
+    address: str,
+    imap_host: str,
+    imap_port: int,
+    security: str,
+    username: str,
+    password: str,
+    folder: str = "INBOX",
+    by: Actor,
+) -> int:
+    """Add a witness mailbox; the password is sealed here.
+
+    Raises:  ContentError for an address that is none
+    """
+    return save_witness(
+        address=address,
+        imap_host=imap_host,
+        imap_port=imap_port,
+        security=security,
+        username=username,
+        password=password,
+        folder=folder,
+        by=by,
+    )
 
 
 @transaction.atomic

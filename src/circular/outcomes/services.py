@@ -28,6 +28,7 @@ from django.utils import timezone
 
 from circular.evidence.actors import CLOCK, DOOR, Actor
 from circular.evidence.services import EntryDraft, append, mailing_chain
+from circular.mailing import queries as mailing_queries
 from circular.mailing import services as mailing
 from circular.mailing.kinds import MailingKind
 from circular.mailing.recipients import Reason, RecipientState
@@ -374,6 +375,9 @@ def expire_overdue(*, by: Actor = CLOCK) -> int:
     Rows under lease are left to their verdict. A paused mailing expires too: its deadline is a
     promise about the message, not about the queue.
 
+    Mailings that owe nobody and do not say so yet are settled as well: the safety net below
+    ``settle``.
+
     Locks:   per mailing its rows by id, then the mailing
     Repeat:  does nothing the second time
     """
@@ -409,5 +413,6 @@ def expire_overdue(*, by: Actor = CLOCK) -> int:
                     facts={"count": len(rows)},
                 )
             )
+    for mailing_id in sorted({*overdue, *mailing_queries.mailings_to_settle()}):
         mailing.note_settled(mailing_id, by=by)
     return total
