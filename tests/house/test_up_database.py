@@ -250,8 +250,7 @@ def test_as_root_without_namespaces_the_system_user_serves(
         if embedded._reachable(folder):
             embedded._prepare_socket_folder(folder, nobody)
             embedded._create(folder, nobody)
-            process = embedded._spawn(folder, nobody)
-            embedded._wait_until_ready(folder, process.pid)
+            embedded._wait_until_ready(folder, embedded._spawn(folder, nobody))
             with psycopg.connect(embedded.url_of(folder)) as connection:
                 assert connection.execute("SELECT 1").fetchone() == (1,)
             embedded._stop(folder)

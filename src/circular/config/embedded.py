@@ -57,6 +57,10 @@ INITDB_OPTIONS = (
 SPACE_WORDS = ("No space left on device", "Disk quota exceeded")
 
 
+# Servers that this process started and has not seen end: they must be reaped by it.
+_own_children: "dict[int, subprocess.Popen[bytes]]" = {}
+
+
 class DatabaseUnavailableError(Exception):
     """The included database cannot be used; the text says why and what to do."""
 
@@ -227,14 +231,14 @@ def _start(folder: Path) -> bool:
         if not cluster.is_dir():
             _create(folder, launch)
         _clear_stale_pid(cluster)
-        process = _spawn(folder, launch)
-        _wait_until_ready(folder, process.pid)
+        _wait_until_ready(folder, _spawn(folder, launch))
         return True
     _wait_until_ready(folder, pid)
     return False
 
 
-def _spawn(folder: Path, launch: Launch) -> "subprocess.Popen[bytes]":
+def _spawn(folder: Path, launch: Launch) -> int:
+    """Start the server; return its process number."""
     cluster = folder / "postgresql"
     options = {
         "listen_addresses": "",
@@ -247,23 +251,25 @@ def _spawn(folder: Path, launch: Launch) -> "subprocess.Popen[bytes]":
     }
     words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
     with _open_private(_log(folder)) as log:
-        return _popen(
-            launch, [str(_matching_programs(cluster) / "postgres"), "-D", str(cluster), *words], log
+        process = subprocess.Popen(
+            [
+                *launch.prefix,
+                str(_matching_programs(cluster) / "postgres"),
+                "-D",
+                str(cluster),
+                *words,
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C at the terminal is for Circular, which stops the server
+            env=_environment(),
+            user=launch.uid,
+            group=launch.gid,
+            extra_groups=[] if launch.uid is not None else None,
         )
-
-
-def _popen(launch: Launch, words: list[str], output: IO[bytes]) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        [*launch.prefix, *words],
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=output,
-        start_new_session=True,  # Ctrl-C at the terminal is for Circular, which then stops the server
-        env=_environment(),
-        user=launch.uid,
-        group=launch.gid,
-        extra_groups=[] if launch.uid is not None else None,
-    )
+    _own_children[process.pid] = process
+    return process.pid
 
 
 def _environment() -> dict[str, str]:
@@ -403,8 +409,10 @@ def _works_in(pid: int, cluster: Path) -> bool:
 
 def _is_gone(pid: int) -> bool:
     """Say whether a process has ended; our own child is reaped on the way."""
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
+    own = _own_children.get(pid)
+    if own is not None and own.poll() is not None:
+        del _own_children[pid]
+        return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
