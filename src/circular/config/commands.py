@@ -121,37 +121,9 @@ def verify_evidence(arguments: argparse.Namespace, _configuration: Configuration
             )
         )
         return 0 if report.sound else 1
-    for finding in report.findings:
-        print(
-            _("%(chain)s, asiento %(sequence)s: %(fault)s %(digest)s").rstrip()
-            % {
-                "chain": finding.chain,
-                "sequence": "–" if finding.sequence is None else finding.sequence,
-                "fault": finding.fault.value,
-                "digest": finding.digest,
-            }
-        )
-    print(
-        _("%(chains)d cadenas, %(entries)d asientos, %(blobs)d contenidos: %(verdict)s.")
-        % {
-            "chains": report.chains,
-            "entries": report.entries,
-            "blobs": report.blobs,
-            "verdict": _("sin diferencias") if report.sound else _("hay diferencias"),
-        }
-    )
-    print(
-        _("Cabeza de la casa: %(sequence)d %(digest)s")
-        % {"sequence": report.house.sequence, "digest": report.house.digest}
-    )
-    if not report.tail_detectable:
-        print(
-            _(
-                "Sin un ancla externa posterior al asiento %(sequence)d, un corte al final o una cadena "
-                "rehecha no se puede detectar: compare con --anchor y el valor de una carta de confirmación."
-            )
-            % {"sequence": report.anchored_to}
-        )
+    from circular.evidence.labels import report_lines
+
+    _say(report_lines(report))
     return 0 if report.sound else 1
 
 

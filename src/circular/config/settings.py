@@ -146,7 +146,7 @@ WHITENOISE_AUTOREFRESH = False
 if CIRCULAR.behind_proxy:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
-EMAIL_BACKEND = "circular.mailing.backend.EmailBackend"
+EMAIL_BACKEND = "circular.mailing.backend.MailingBackend"
 
 SESSION_COOKIE_NAME = "circular_session"
 SESSION_COOKIE_AGE = 12 * 60 * 60  # seconds: a working day
