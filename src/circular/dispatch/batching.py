@@ -39,8 +39,7 @@ def next_batch(
     """Choose the next lease, or nothing when nobody waits or there is no room.
 
     Shapes:  ``waiting`` oldest release first; ``under_way`` counts leased people by mailing;
-             ``room`` is how many more this worker can take. Letters fit into a full house: what is
-             more urgent than a circular may take a batch even when circulars fill the room
+             ``room`` is how many more this worker can take
     """
     ready = [one for one in waiting if not one.self_paused]
     if not ready:

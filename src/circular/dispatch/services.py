@@ -23,6 +23,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from circular.dispatch import queries
+from circular.dispatch.dialling import RelayTest, try_out_now
 from circular.dispatch.errors import NotAWorkerError, RelayUnknownError
 from circular.dispatch.models import Lease, LeaseState, Relay, Security, Worker
 from circular.dispatch.pacing import rest_after
@@ -31,10 +32,13 @@ from circular.evidence.actors import RELAY, SYSTEM, Actor
 from circular.evidence.services import HOUSE, EntryDraft, append
 from circular.mailing import services as mailing
 from circular.mailing.kinds import LEASABLE_STATES, MailingKind
+from circular.mailing.models import Mailing
 from circular.mailing.recipients import Reason
 from circular.mailing.sealed import seal
 from circular.outcomes import services as outcomes
 from circular.outcomes.verdicts import OutcomeFact, Source, Verdict
+from circular.people.queries import institution
+from circular.smtp.session import Timeouts
 
 # Advisory locks of this kind are ours: the four letters C, i, r, c as one number.
 WORKER_LOCK = 0x43697263 - (1 << 31)
@@ -198,6 +202,19 @@ def note_working(relay_id: int, *, by: Actor = RELAY) -> None:
         )
 
 
+@transaction.atomic
+def pause_circular(mailing_id: int, trouble: Trouble, *, by: Actor = RELAY) -> bool:
+    """Let a circular pause itself because every copy would meet the same trouble.
+
+    Our own letters do not pause: nobody would resume them; they wait and are tried again.
+
+    Repeat:  a mailing that has paused itself keeps its first reason; False
+    """
+    if not Mailing.objects.filter(pk=mailing_id, kind=MailingKind.CIRCULAR.value).exists():
+        return False
+    return mailing.pause_self(mailing_id, trouble.value, by=by)
+
+
 def _circulars_that_wait(*, paused: bool = False) -> list[int]:
     """Give the circulars with people to offer to; with ``paused`` those a relay's trouble paused."""
     with connection.cursor() as cursor:
@@ -262,11 +279,15 @@ def end_worker(worker: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """People on loan to one worker."""
+    """People on loan to one worker.
+
+    Shapes:  ``attempts`` says for each recipient how often the message was offered before
+    """
 
     lease: int
     mailing: int
     recipients: tuple[int, ...]
+    attempts: tuple[int, ...]
 
 
 @transaction.atomic
@@ -283,7 +304,7 @@ def lease_batch(
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT r.id FROM mailing_recipient AS r
+            SELECT r.id, r.attempts FROM mailing_recipient AS r
             JOIN mailing_mailing AS m ON m.id = r.mailing_id
             WHERE r.mailing_id = %s AND r.state = 'pending' AND r.lease IS NULL
                 AND r.next_try_at <= %s AND m.state = ANY (%s) AND m.self_paused = ''
@@ -293,9 +314,10 @@ def lease_batch(
             """,
             [mailing_id, now, [state.value for state in LEASABLE_STATES], limit],
         )
-        chosen = [row[0] for row in cursor.fetchall()]
-        if not chosen:
+        rows = cursor.fetchall()
+        if not rows:
             return None
+        chosen = [row[0] for row in rows]
         lease = Lease.objects.create(
             mailing_id=mailing_id,
             relay_id=relay,
@@ -309,7 +331,12 @@ def lease_batch(
             " WHERE id = ANY (%s)",
             [lease.pk, lease.until, chosen],
         )
-    return Batch(lease=lease.pk, mailing=mailing_id, recipients=tuple(chosen))
+    return Batch(
+        lease=lease.pk,
+        mailing=mailing_id,
+        recipients=tuple(chosen),
+        attempts=tuple(row[1] for row in rows),
+    )
 
 
 @transaction.atomic
@@ -393,9 +420,10 @@ def recover_leases(
             gone.add(worker)
         if lost or until <= now:
             total = _sum(total, _recover(lease, by=by))
-    for worker in Worker.objects.filter(ended_at__isnull=True).exclude(pk=me).values_list("id"):
-        if _is_gone(worker[0]):
-            end_worker(worker[0])
+    others = Worker.objects.filter(ended_at__isnull=True).exclude(pk=me or 0)
+    for other in others.values_list("id", flat=True)[:1000]:
+        if _is_gone(other):
+            end_worker(other)
     return total
 
 
@@ -452,15 +480,35 @@ def _recover(lease_id: int, *, by: Actor) -> Recovered:
     return Recovered(leases=1, given_back=len(facts) - doubtful, in_doubt=doubtful)
 
 
-# ---- what several need -----------------------------------------------------------------------
+# ---- a relay on trial ------------------------------------------------------------------------
 
 
-def access_of(relay_id: int) -> queries.RelayAccess:
-    """Return what a session with this relay needs.
+def test_relay(
+    relay_id: int,
+    *,
+    by: Actor,
+    timeouts: Timeouts | None = None,  # noqa: PT028 - a test of a relay, not of this program
+) -> RelayTest:
+    """Greet a relay now, without offering it a message, and say what happened.
+
+    For a caller without an event loop. A relay that works rests no longer; one that does not is
+    not sent to rest by a test.
 
     Raises:  RelayUnknownError
     """
     access = queries.relay_access(relay_id)
     if access is None:
         raise RelayUnknownError(str(relay_id))
-    return access
+    found = try_out_now(access, domain=institution().domain, timeouts=timeouts)
+    if found.ok:
+        note_working(relay_id, by=by)
+    append(
+        EntryDraft(
+            chain=HOUSE,
+            act="relay_tested",
+            by=by,
+            at=timezone.now(),
+            facts={"relay": relay_id, "ok": found.ok, "trouble": found.trouble.value or None},
+        )
+    )
+    return found

@@ -135,6 +135,10 @@ class Conversation:
         """How many envelopes have begun and are not finished."""
         return len(self._offers)
 
+    def is_offering(self, key: int) -> bool:
+        """Whether this envelope has begun and is not finished."""
+        return key in self._offers
+
     @property
     def phase(self) -> Phase:
         """What the relay is expected to do next; tells the owner which time-out runs."""

@@ -15,7 +15,7 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from typing_extensions import override
@@ -72,7 +72,7 @@ class Place:
 class Timeouts:
     """Seconds of patience in each phase."""
 
-    seconds: Mapping[Phase, float] = DEFAULT_SECONDS
+    seconds: Mapping[Phase, float] = field(default_factory=lambda: DEFAULT_SECONDS)
 
     def of(self, phase: Phase) -> float:
         """Give the patience for one phase."""
@@ -168,9 +168,13 @@ class Session:
         return self._wire.conversation.is_ready
 
     @property
-    def open_offers(self) -> int:
-        """How many envelopes have begun and are not finished."""
-        return self._wire.conversation.open_offers
+    def has_events(self) -> bool:
+        """Whether `events()` would answer at once."""
+        return bool(self._wire.events)
+
+    def is_offering(self, key: int) -> bool:
+        """Whether this envelope has begun and is not finished."""
+        return self._wire.conversation.is_offering(key)
 
     def begin(self, envelope: Envelope, *, cleared: bool = False) -> None:
         """Offer an envelope; what becomes of it comes out of `events()`."""
@@ -187,6 +191,11 @@ class Session:
         self._wire.note(self._wire.conversation.abandon(why))
         self.abort()
 
+    def left_over(self) -> list[Event]:
+        """Give the events that nobody has taken yet, without waiting."""
+        events, self._wire.events = self._wire.events, []
+        return events
+
     async def events(self) -> list[Event]:
         """Wait for the next events; a phase that takes too long ends the session, as an event.
 
@@ -198,10 +207,9 @@ class Session:
                 return []
             wire.flush()
             await self._wait()
-        events, wire.events = wire.events, []
         if wire.conversation.is_over:
             self.abort()
-        return events
+        return self.left_over()
 
     async def _wait(self) -> None:
         """Wait until something happens, as long as there is progress in time."""
