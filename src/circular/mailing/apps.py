@@ -15,8 +15,10 @@ class MailingConfig(AppConfig):
 
     @override
     def ready(self) -> None:
-        """Tell the room of people, below this one, how its letters are posted."""
+        """Lend the room of people our letters, and the archive our part of every case."""
+        from circular.mailing import exports
         from circular.mailing.services import post_house_letter
         from circular.people.postman import register_postman
 
         register_postman(post_house_letter)
+        exports.register()

@@ -5,6 +5,7 @@ Indexes relied on: ``recipient_problems`` (mailing, state, id) and the outcomes'
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -102,7 +103,7 @@ def recent(mailing_id: int, *, limit: int = 20) -> list[OutcomeRow]:
     return [_row(row) for row in rows]
 
 
-def export_rows(mailing_id: int) -> list[OutcomeRow]:
-    """Return every fact of a mailing in order, for the case file."""
-    rows = Outcome.objects.filter(mailing=mailing_id).order_by("id").iterator(chunk_size=5000)
-    return [_row(row) for row in rows]
+def export_rows(mailing_id: int) -> Iterator[OutcomeRow]:
+    """Give every fact of a mailing in order, for the case file."""
+    rows = Outcome.objects.filter(mailing=mailing_id).order_by("id")
+    return (_row(row) for row in rows.iterator(chunk_size=5000))
