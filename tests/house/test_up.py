@@ -1,0 +1,313 @@
+"""`circular up` on one machine: starts everything, keeps it going, stops it, and refuses a second one."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+
+from circular.config import embedded
+
+PATIENCE = 60.0  # seconds; two busy processors need 10
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@dataclass
+class House:
+    """One installation in a folder of its own, and the `up` that runs it."""
+
+    folder: Path
+    web: int = field(default_factory=free_port)
+    lmtp: int = field(default_factory=free_port)
+    process: "subprocess.Popen[str] | None" = None
+
+    def configure(self, more: str = "") -> None:
+        (self.folder / "circular.toml").write_text(
+            f'web_listen = "127.0.0.1:{self.web}"\nbase_url = "http://127.0.0.1:{self.web}"\n'
+            f'lmtp_listen = "127.0.0.1:{self.lmtp}"\n{more}'
+        )
+
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if "CIRCULAR_" not in name}
+        return kept | {"CIRCULAR_CONFIG": str(self.folder / "circular.toml"), "LANGUAGE": "es"}
+
+    def start(self) -> "subprocess.Popen[str]":
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "circular", "up"],
+            env=self.environment(),
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=(self.folder / "log").open("w"),
+            text=True,
+        )
+        return self.process
+
+    def command(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "circular", *words],
+            env=self.environment(),
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def answers(self) -> bool:
+        with (
+            contextlib.suppress(URLError, OSError),
+            urlopen(f"http://127.0.0.1:{self.web}/healthz", timeout=5) as reply,
+        ):
+            return bool(reply.status == 200)
+        return False
+
+    @property
+    def ready(self) -> Path:
+        return self.folder / "data" / "run" / "ready.json"
+
+    def wait_until(self, what: str) -> None:
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            if {"ready": self.ready.exists, "answers": self.answers, "silent": self.is_silent}[
+                what
+            ]():
+                return
+            if self.process is not None and self.process.poll() is not None and what != "silent":
+                break
+            time.sleep(0.05)
+        pytest.fail(f"not {what}: {(self.folder / 'log').read_text()[-3000:]}")
+
+    def is_silent(self) -> bool:
+        return not self.answers() and not self.children()
+
+    def children(self) -> list[int]:
+        found = []
+        for path in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if path.name.isdigit() and f"CIRCULAR_CONFIG={self.folder}/" in (
+                    path / "environ"
+                ).read_text(errors="replace"):
+                    found.append(int(path.name))
+        return [pid for pid in found if self.process is None or pid != self.process.pid]
+
+    def duties(self) -> dict[str, int]:
+        """Give the process of each duty that `up` started."""
+        assert self.process is not None
+        found: dict[str, int] = {}
+        for pid in self.children():
+            with contextlib.suppress(OSError):
+                words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+                parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
+                if parent == str(self.process.pid) and "circular" in words:
+                    found[words[words.index("circular") + 1]] = pid
+        return found
+
+    def stop(self) -> None:
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.communicate(timeout=40)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate()
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    one = House(tmp_path)
+    one.configure()
+    yield one
+    one.stop()
+    if (tmp_path / "data" / "postgresql").is_dir():
+        embedded.attach(tmp_path / "data").leave()
+
+
+def proportional_memory(pid: int) -> int:
+    """Return a process's share of memory in kB (PSS)."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    found = re.search(r"^Pss:\s+(\d+) kB", text, flags=re.MULTILINE)
+    assert found is not None
+    return int(found[1])
+
+
+def test_an_empty_folder_comes_up_with_a_link_for_the_first_administrator(house: House) -> None:
+    process = house.start()
+    house.wait_until("ready")
+    told = json.loads(house.ready.read_text())
+
+    assert told["pid"] == process.pid
+    assert told["lmtp"] == ["127.0.0.1", house.lmtp]
+    assert house.answers()
+    with socket.create_connection(("127.0.0.1", house.lmtp), timeout=5) as door:
+        assert door.recv(100).startswith(b"220 ")
+    assert sorted(house.duties()) == ["door", "web", "worker"]
+
+    process.terminate()
+    lines, _nothing = process.communicate(timeout=40)
+
+    assert process.returncode == 0
+    assert f"http://127.0.0.1:{house.web}/primer-acceso/" in lines
+    assert not house.ready.exists()
+    house.wait_until("silent")
+    assert embedded._server_pid((house.folder / "data").resolve() / "postgresql") is None
+
+
+def test_the_memory_at_rest_is_small_and_the_parent_loads_no_django(house: House) -> None:
+    """Figure of the issue: under 350 MB (sum of PSS) without PostgreSQL."""
+    process = house.start()
+    house.wait_until("ready")
+
+    ours = [process.pid, *(pid for pid in house.children() if "postgres" not in name_of(pid))]
+    total = sum(proportional_memory(pid) for pid in ours)
+
+    assert total < 350 * 1024, {pid: (name_of(pid), proportional_memory(pid)) for pid in ours}
+    assert "django" not in Path(f"/proc/{process.pid}/maps").read_text()
+    assert proportional_memory(process.pid) < 40 * 1024
+
+
+def name_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+
+
+def test_a_second_one_on_the_same_folder_is_refused_with_the_number_of_the_first(
+    house: House,
+) -> None:
+    process = house.start()
+    house.wait_until("ready")
+
+    second = house.command("up")
+
+    assert second.returncode == 1
+    assert str(process.pid) in second.stderr
+    assert house.answers()
+
+
+@pytest.mark.parametrize("duty", ["web", "worker", "door"])
+def test_a_duty_that_is_killed_is_started_again(house: House, duty: str) -> None:
+    house.start()
+    house.wait_until("ready")
+    victim = house.duties()[duty]
+
+    os.kill(victim, signal.SIGKILL)
+
+    until = time.monotonic() + PATIENCE
+    while house.duties().get(duty) in {victim, None} and time.monotonic() < until:
+        time.sleep(0.05)
+    assert house.duties()[duty] != victim
+    house.wait_until("answers")
+
+
+def test_the_database_that_is_killed_is_started_again(house: House) -> None:
+    house.start()
+    house.wait_until("ready")
+    server = embedded._server_pid((house.folder / "data").resolve() / "postgresql")
+    assert server is not None
+
+    os.kill(server, signal.SIGKILL)
+    time.sleep(1)
+
+    house.wait_until("answers")
+
+
+def test_when_it_is_killed_itself_the_next_one_finds_ports_and_database_free(house: House) -> None:
+    first = house.start()
+    house.wait_until("ready")
+
+    first.kill()
+    first.communicate()
+    house.ready.unlink()
+    house.start()
+
+    house.wait_until("ready")
+    assert house.answers()
+
+
+def test_several_that_migrate_at_once_do_not_race(house: House) -> None:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "circular", "migrate"],
+            env=house.environment(),
+            cwd=house.folder,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _n in range(3)
+    ]
+
+    ends = [(process.communicate(timeout=PATIENCE)[1], process.returncode) for process in processes]
+
+    assert ends == [("", 0)] * 3
+
+
+def test_a_port_that_is_taken_is_named_with_its_key(house: House) -> None:
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", house.lmtp))
+        stranger.listen()
+        house.configure(
+            "# FREE_WITHIN is 15 s: the stranger might be a child that is about to end\n"
+        )
+
+        refused = house.command("up")
+
+    assert refused.returncode == 1
+    assert "lmtp_listen" in refused.stderr
+
+
+def test_wrong_settings_stop_it_before_anything_is_made(house: House) -> None:
+    house.configure('workers = 0\nworkerz = 2\nlog_level = "loud"\n')
+
+    refused = house.command("up")
+
+    assert refused.returncode == 78
+    assert len(refused.stderr.strip().splitlines()) == 3
+    assert not (house.folder / "data").exists()
+
+
+def test_a_backup_brings_everything_back_elsewhere(house: House, tmp_path: Path) -> None:
+    house.configure(
+        '[seed.institution]\nname = "Universidad del Cauce"\nshort_name = "UC"\ndomain = "uc.example"\n'
+    )
+    assert house.command("migrate").returncode == 0
+    kept = house.command("backup", str(tmp_path / "copy.tar"))
+    elsewhere = House(tmp_path / "elsewhere")
+    elsewhere.folder.mkdir()
+    elsewhere.configure()
+
+    back = elsewhere.command("restore", str(tmp_path / "copy.tar"))
+    again = elsewhere.command("restore", str(tmp_path / "copy.tar"))
+    verified = elsewhere.command("evidence", "verify")
+
+    assert (kept.returncode, back.returncode, again.returncode) == (0, 0, 1), (
+        kept.stderr + back.stderr
+    )
+    assert "no está vacía" in again.stderr
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    keys = [(one.folder / "data" / "secret_key").read_text() for one in (house, elsewhere)]
+    assert keys[0] == keys[1]
+    assert (tmp_path / "copy.tar").stat().st_mode & 0o077 == 0
+
+
+def test_the_doctor_names_what_is_missing(house: House) -> None:
+    assert house.command("migrate").returncode == 0
+
+    told = house.command("doctor")
+
+    assert told.returncode == 1
+    assert any(line.startswith("✓ PostgreSQL") for line in told.stdout.splitlines())
+    assert any(line.startswith("✗") and "relé" in line for line in told.stdout.splitlines())
