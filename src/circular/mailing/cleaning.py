@@ -65,9 +65,32 @@ _MOST = 2_000_000  # characters; a mail of more is clipped by every client (Gmai
 _CLIPPED_OCTETS = 102_000  # Gmail hides what comes after (its own help page, seen 2024)
 _SUBJECT = 78  # characters shown by common clients in a list
 _HEAVY_OCTETS = 5_000_000
-_VAGUE_LINK = re.compile(
-    r"\s*(haga )?(clic|click|pulse|de clic)?( here)?( aqu[ií]| ac[aá]|here|link|enlace|más|ver)?\s*\.?\Z",
-    re.IGNORECASE,
+# Link words that say nothing out of their sentence (WCAG 2.2 §2.4.4), without blanks and dots.
+_VAGUE_LINKS = frozenset(
+    [
+        "aquí",
+        "aqui",
+        "acá",
+        "aca",
+        "clic",
+        "click",
+        "enlace",
+        "link",
+        "here",
+        "ver",
+        "más",
+        "vermás",
+        "leermás",
+        "clicaquí",
+        "clickaquí",
+        "hagaclicaquí",
+        "hagaclickaquí",
+        "declicaquí",
+        "pulseaquí",
+        "ingreseaquí",
+        "clickhere",
+        "readmore",
+    ]
 )
 
 
@@ -166,7 +189,8 @@ class _Reader(HTMLParser):
     @override
     def handle_endtag(self, tag: str) -> None:
         if tag == "a" and self._link is not None:
-            self.vague += _VAGUE_LINK.match(" ".join(self._link)) is not None
+            words = re.sub(r"[\s.:»«>]+", "", "".join(self._link)).casefold()
+            self.vague += not words or words in _VAGUE_LINKS
             self._link = None
 
     @override
