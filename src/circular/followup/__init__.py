@@ -1,0 +1,1 @@
+"""The closing clerk: confirms, verifies, reminds and closes; nothing waits in silence."""
