@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import pgtrigger
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from typing_extensions import override
 
 from circular.evidence.actors import ActorKind
@@ -79,8 +79,6 @@ class Chain(models.Model):
     subject = models.BigIntegerField(null=True)
     sequence = models.BigIntegerField(default=0)
     head = models.CharField(max_length=64, default=GENESIS)
-    # How far the house chain has noted this chain's head.
-    noted = models.BigIntegerField(default=0)
 
     class Meta:
         """One chain per case and mailing, and one house."""
@@ -99,12 +97,6 @@ class Chain(models.Model):
                 name="evidence_chain_subject",
             ),
         ]
-        indexes = [
-            # The hourly round asks for chains that moved since they were noted.
-            models.Index(
-                fields=["id"], condition=Q(noted__lt=F("sequence")), name="evidence_chain_moved"
-            ),
-        ]
         triggers = [
             pgtrigger.Trigger(
                 name="chain_never_deleted",
@@ -117,6 +109,22 @@ class Chain(models.Model):
     @override
     def __str__(self) -> str:
         return self.kind if self.subject is None else f"{self.kind}:{self.subject}"
+
+
+class NotedHead(models.Model):
+    """How far the house has noted a chain: only a bookmark of the round, no evidence.
+
+    A row of its own, so that noting takes no lock on the chain that an act may hold.
+    """
+
+    chain = models.OneToOneField(
+        Chain, on_delete=models.PROTECT, primary_key=True, related_name="noted"
+    )
+    sequence = models.BigIntegerField()
+
+    @override
+    def __str__(self) -> str:
+        return f"chain {self.chain_id} noted at {self.sequence}"
 
 
 class Entry(models.Model):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
+from django.db.models import F, Q
 
 from circular.evidence.actors import Actor, ActorKind
 from circular.evidence.chain import (
@@ -136,6 +137,26 @@ def chains() -> Iterator[ChainRow]:
         .iterator(chunk_size=ENTRIES_AT_A_TIME)
     ):
         yield ChainRow(pk, ChainKey(ChainKind(kind), subject), Head(sequence, head))
+
+
+def moved_chains(only: Iterable[ChainKey] = ()) -> list[ChainRow]:
+    """Give the chains, but the house, that went on since the house noted them; all, or of these."""
+    rows = Chain.objects.exclude(kind=ChainKind.HOUSE.value).filter(
+        Q(noted__isnull=True) | Q(noted__sequence__lt=F("sequence")), sequence__gt=0
+    )
+    keys = list(only)
+    if keys:
+        wanted = Q(pk__in=[])
+        for kind in {key.kind for key in keys}:
+            subjects = [key.subject for key in keys if key.kind is kind]
+            wanted |= Q(kind=kind.value, subject__in=subjects)
+        rows = rows.filter(wanted)
+    return [
+        ChainRow(pk, ChainKey(ChainKind(kind), subject), Head(sequence, head))
+        for pk, kind, subject, sequence, head in rows.order_by("kind", "subject").values_list(
+            "id", "kind", "subject", "sequence", "head"
+        )
+    ]
 
 
 def stored_entries(chain: ChainKey) -> Iterator[StoredEntry]:

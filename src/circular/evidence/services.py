@@ -15,15 +15,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection, transaction
-from django.db.models import F
 from django.utils import timezone
 
+from circular.evidence import queries
 from circular.evidence.actors import SYSTEM, Actor
 from circular.evidence.chain import (
     HOUSE,
     MOST_ITEMS,
     ChainKey,
-    ChainKind,
     EntryDraft,
     Head,
     StoredEntry,
@@ -113,8 +112,8 @@ def _locked(key: ChainKey) -> Chain:
     """Give a chain's row under lock, made when it is new."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO evidence_chain (kind, subject, sequence, head, noted)"
-            " VALUES (%s, %s, 0, repeat('0', 64), 0) ON CONFLICT (kind, subject) DO NOTHING",
+            "INSERT INTO evidence_chain (kind, subject, sequence, head)"
+            " VALUES (%s, %s, 0, repeat('0', 64)) ON CONFLICT (kind, subject) DO NOTHING",
             [key.kind.value, key.subject],
         )
     rows = Chain.objects.select_for_update(no_key=True).filter(kind=key.kind.value)
@@ -150,20 +149,19 @@ def _insert(chain: Chain, at: datetime, entry: StoredEntry) -> None:
 def note_closing(key: ChainKey, *, by: Actor, at: datetime) -> EntryRef:
     """Note on the house that a chain's business is done, and where the chain stands.
 
-    Locks:   the chain's head, then the house's (no key)
+    Locks:   the house's head (no key)
     Repeat:  notes again: a case may be reopened and closed again
     """
-    chain = _locked(key)
+    head = queries.head_of(key)
     refs = append(
         EntryDraft(
             chain=HOUSE,
             act="chain_closed",
             by=by,
             at=at,
-            facts={"chain": str(key), "sequence": chain.sequence, "head": chain.head},
+            facts={"chain": str(key), "sequence": head.sequence, "head": head.digest},
         )
     )
-    _noted([chain])
     return refs[0]
 
 
@@ -171,22 +169,18 @@ def note_closing(key: ChainKey, *, by: Actor, at: datetime) -> EntryRef:
 def note_heads(*only: ChainKey, by: Actor) -> int:
     """Note on the house the heads of chains that moved since they were last noted.
 
-    With `only`, just those: a letter that shows the house's head covers its own case then.
+    With `only`, just those: a letter that shows the house's head covers its own case then. Chains
+    are read, not locked: they only grow, so a head that was true a moment ago stays true of its
+    entry. Whoever holds a chain may be waiting for the house; waiting for him would be a deadlock.
 
     Shapes:  gives the number of chains noted; one entry holds at most HEADS_PER_ENTRY of them
-    Locks:   the moved chains by kind and subject, then the house (no key)
+    Locks:   the house's head (no key), and only when something moved
     Repeat:  with nothing moved, nothing is written
     """
     now = timezone.now()
-    moved = [
-        chain
-        for kind in (ChainKind.CASE, ChainKind.MAILING)
-        for chain in _moved(kind, [key.subject for key in only if key.kind is kind], only == ())
-    ]
-    batches: list[Sequence[Chain]] = [
-        moved[start : start + HEADS_PER_ENTRY] for start in range(0, len(moved), HEADS_PER_ENTRY)
-    ]
-    for batch in batches:
+    moved = queries.moved_chains(only)
+    for start in range(0, len(moved), HEADS_PER_ENTRY):
+        batch = moved[start : start + HEADS_PER_ENTRY]
         append(
             EntryDraft(
                 chain=HOUSE,
@@ -194,27 +188,20 @@ def note_heads(*only: ChainKey, by: Actor) -> int:
                 by=by,
                 at=now,
                 facts={
-                    "chains": [str(chain) for chain in batch],
-                    "sequences": [chain.sequence for chain in batch],
-                    "digests": [chain.head for chain in batch],
+                    "chains": [str(row.key) for row in batch],
+                    "sequences": [row.head.sequence for row in batch],
+                    "digests": [row.head.digest for row in batch],
                 },
             )
         )
-        _noted(batch)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO evidence_notedhead (chain_id, sequence)"
+                " SELECT * FROM unnest(%s::bigint[], %s::bigint[]) ON CONFLICT (chain_id) DO UPDATE"
+                " SET sequence = greatest(evidence_notedhead.sequence, excluded.sequence)",
+                [[row.id for row in batch], [row.head.sequence for row in batch]],
+            )
     return len(moved)
-
-
-def _moved(kind: ChainKind, subjects: Sequence[int | None], everything: bool) -> list[Chain]:
-    rows = Chain.objects.select_for_update(no_key=True).filter(
-        kind=kind.value, noted__lt=F("sequence")
-    )
-    if not everything:
-        rows = rows.filter(subject__in=subjects)
-    return list(rows.order_by("subject"))
-
-
-def _noted(chains: Sequence[Chain]) -> None:
-    Chain.objects.filter(pk__in=[chain.pk for chain in chains]).update(noted=F("sequence"))
 
 
 @transaction.atomic

@@ -405,3 +405,35 @@ def test_the_report_says_in_words_what_it_found_and_what_it_cannot_know() -> Non
 @pytest.mark.parametrize("fault", list(Fault))
 def test_every_fault_has_a_sentence(fault: Fault) -> None:
     assert len(sentence(Finding("case:1", None, fault))) > len("case:1: ")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_noting_heads_never_waits_for_whoever_holds_a_chain_and_wants_the_house() -> None:
+    file_case(12)
+    holds_case, house_noted = threading.Event(), threading.Event()
+    failures: list[BaseException] = []
+
+    def act() -> None:
+        try:
+            with transaction.atomic():
+                append(EntryDraft(chain=case_chain(12), act="sent", by=ANNA, at=NOON, facts={}))
+                holds_case.set()
+                house_noted.wait(5)
+                append(  # opens a chain, so it needs the house
+                    EntryDraft(chain=mailing_chain(9), act="released", by=ANNA, at=NOON, facts={})
+                )
+        except DatabaseError as failure:
+            failures.append(failure)
+        finally:
+            connections.close_all()
+
+    actor = threading.Thread(target=act)
+    actor.start()
+    holds_case.wait(5)
+    noted = services.note_heads(by=CLOCK)
+    house_noted.set()
+    actor.join()
+
+    assert noted == 1
+    assert failures == []
+    assert verify().sound
