@@ -146,6 +146,9 @@ WHITENOISE_AUTOREFRESH = False
 if CIRCULAR.behind_proxy:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
+# Workers look for the rooms' `tasks` themselves (`jobs.run_worker`); the pages need none of them.
+PROCRASTINATE_AUTODISCOVER_MODULE_NAME = None
+
 EMAIL_BACKEND = "circular.mailing.backend.MailingBackend"
 
 SESSION_COOKIE_NAME = "circular_session"
