@@ -173,7 +173,7 @@ def _play(town: Town, say: Callable[[str], None], environment: dict[str, str]) -
     )
     wanted = (
         "filing_number", "state", "activities", "audience", "accepted", "refused", "bounced",
-        "suppressed", "pending", "in_doubt", "confirmations", "verified",
+        "suppressed", "pending", "in_doubt", "confirmations", "verified", "possible_duplicates",
     )  # fmt: skip
     return {name: case[name] for name in wanted} | {"chain_ok": verified.returncode == 0}
 
