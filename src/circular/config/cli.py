@@ -7,12 +7,15 @@ Rules:
 """
 
 import argparse
+import importlib
 import os
+import pkgutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
-from circular.config import backup, commands, doctor, embedded, up
+from circular.config import backup, bench, commands, doctor, embedded, up
 from circular.config.configuration import Configuration, ConfigurationError, load, secret_key_of
 from circular.config.kinship import end_with_parent
 from circular.config.speech import _
@@ -23,62 +26,110 @@ TRY_LATER = 75  # EX_TEMPFAIL of sysexits.h: what a mail server understands
 WRONG_CONFIGURATION = 78  # EX_CONFIG
 
 Command = Callable[[argparse.Namespace, Configuration], int]
+# argparse has no public name for what add_subparsers gives.
+Ways: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - see above
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line."""
+def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Return the parser of the command line; what few words need is loaded only for them."""
     top = argparse.ArgumentParser(
         prog="circular",
         description=_("El procedimiento de correo masivo, de la solicitud a la prueba."),
     )
     top.add_argument("--config", metavar="FILE", help=_("archivo de configuración (circular.toml)"))
     ways = top.add_subparsers(title=_("órdenes"), metavar="", dest="word", required=True)
+    _add_duties(ways)
+    about_demo = _("una universidad de muestra, de principio a fin")
+    if "demo" in words:
+        from circular.config.demo import main as demo
 
-    def add(
-        word: str,
-        run: Command,
-        about: str,
-        *,
-        into: "argparse._SubParsersAction[argparse.ArgumentParser]" = ways,
-    ) -> argparse.ArgumentParser:
-        one = into.add_parser(word, help=about, description=about)
-        one.set_defaults(run=lambda arguments: _with_database(arguments, run))
-        return one
+        demo.add_parser(ways)
+    else:
+        ways.add_parser("demo", help=about_demo)
+    _add_mail(ways)
+    _add_directory(ways)
+    _add_evidence(ways)
+    benches = _group(ways, "bench", _("medidas"))
+    if "bench" in words:
+        for module in pkgutil.iter_modules(bench.__path__):
+            found = importlib.import_module(f"{bench.__name__}.{module.name}")
+            if hasattr(found, "add_parser"):
+                found.add_parser(benches)
+    one = ways.add_parser("doctor", help=_("¿está todo lo que esta instalación necesita?"))
+    one.set_defaults(run=lambda arguments: doctor.doctor(_configuration(arguments)))
+    one = _add(ways, "backup", backup.backup, _("copia la base de datos y las claves a un archivo"))
+    one.add_argument("to", type=Path, metavar="TO")
+    one = _add(ways, "restore", backup.restore, _("devuelve una copia a una instalación vacía"))
+    one.add_argument("source", type=Path, metavar="FROM")
+    return top
 
-    def group(word: str, about: str) -> "argparse._SubParsersAction[argparse.ArgumentParser]":
-        one = ways.add_parser(word, help=about, description=about)
-        return one.add_subparsers(metavar="", dest="subword", required=True)
 
-    one = ways.add_parser(
-        "up", help=_("todo en uno: base de datos, páginas, envíos y puertas de correo")
-    )
+def _add(ways: Ways, word: str, run: Command, about: str) -> argparse.ArgumentParser:
+    """Add a command that needs the database."""
+    one = ways.add_parser(word, help=about, description=about)
+    one.set_defaults(run=lambda arguments: _with_database(arguments, run))
+    return one
+
+
+def _group(ways: Ways, word: str, about: str) -> Ways:
+    one = ways.add_parser(word, help=about, description=about)
+    return one.add_subparsers(metavar="", dest="subword", required=True)
+
+
+def _add_duties(ways: Ways) -> None:
+    about = _("todo en uno: base de datos, páginas, envíos y puertas de correo")
+    one = ways.add_parser("up", help=about, description=about)
     _may_end_with_parent(one)
     one.set_defaults(run=lambda arguments: up.run(_configuration(arguments)))
-    for word, duty, about in (
-        ("web", "web", _("solo las páginas")),
-        ("worker", "worker", _("solo los trabajos y los envíos")),
-        ("door", "door", _("solo las puertas de correo")),
-    ):
-        _may_end_with_parent(add(word, commands.duty(duty), about))
-    one = add("migrate", commands.migrate, _("lleva la base de datos al esquema de esta versión"))
+    _may_end_with_parent(_add(ways, "web", commands.duty("web"), _("solo las páginas")))
+    one = _add(ways, "worker", commands.worker, _("solo los trabajos y los envíos"))
+    _may_end_with_parent(one)
+    one.add_argument(
+        "--once",
+        action="store_true",
+        help=_("hace una vez todo lo que está pendiente y termina (para cron y para pruebas)"),
+    )
+    _may_end_with_parent(_add(ways, "door", commands.duty("door"), _("solo las puertas de correo")))
+    one = _add(
+        ways, "migrate", commands.migrate, _("lleva la base de datos al esquema de esta versión")
+    )
     one.add_argument("--for-up", action="store_true", help=argparse.SUPPRESS)
 
-    from circular.config.demo import main as demo
 
-    demo.add_parser(ways)
+def _add_mail(ways: Ways) -> None:
+    about = _("recibe un mensaje por la entrada estándar (75: repita más tarde)")
+    one = _add(ways, "receive", commands.receive, about)
+    one.add_argument(
+        "--from", dest="sender", default="", metavar="ADDRESS", help=_("remitente del sobre")
+    )
+    one.add_argument(
+        "--to",
+        dest="recipients",
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help=_("destinatario del sobre; se puede repetir"),
+    )
+    one = ways.add_parser("classify", help=_("dice qué es cada mensaje: un objeto JSON por línea"))
+    one.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    one.set_defaults(run=lambda arguments: commands.classify(arguments.files))
 
-    into = group("directory", _("las cuentas institucionales"))
-    one = add("import", commands.import_accounts, _("importa cuentas de un CSV"), into=into)
+
+def _add_directory(ways: Ways) -> None:
+    into = _group(ways, "directory", _("las cuentas institucionales"))
+    one = _add(into, "import", commands.import_accounts, _("importa cuentas de un CSV"))
     one.add_argument("file", type=Path, metavar="FILE")
     one.add_argument(
         "--keep-good", action="store_true", help=_("importa las líneas buenas aunque haya malas")
     )
     one.add_argument("--yes", action="store_true", help=_("desactiva a los ausentes sin preguntar"))
-    one = add("count", commands.count_rule, _("cuenta a quiénes alcanza una regla"), into=into)
+    one = _add(into, "count", commands.count_rule, _("cuenta a quiénes alcanza una regla"))
     one.add_argument("rule", metavar="RULE")
 
-    into = group("evidence", _("el archivo de evidencias"))
-    one = add("verify", commands.verify_evidence, _("comprueba las cadenas completas"), into=into)
+
+def _add_evidence(ways: Ways) -> None:
+    into = _group(ways, "evidence", _("el archivo de evidencias"))
+    one = _add(into, "verify", commands.verify_evidence, _("comprueba las cadenas completas"))
     one.add_argument(
         "--anchor",
         action="append",
@@ -86,25 +137,10 @@ def parser() -> argparse.ArgumentParser:
         metavar="HASH",
         help=_("ancla externa, de una carta de confirmación"),
     )
-    one.add_argument("--json", action="store_true")
-    one = add(
-        "export", commands.export_evidence, _("escribe un expediente como carpeta"), into=into
-    )
+    one.add_argument("--json", action="store_true", help=_("el resultado como una línea JSON"))
+    one = _add(into, "export", commands.export_evidence, _("escribe un expediente como carpeta"))
     one.add_argument("number", metavar="NUMBER")
     one.add_argument("--to", type=Path, required=True, metavar="FOLDER")
-
-    into = group("bench", _("medidas"))
-    from circular.config.bench import relay
-
-    relay.add_parser(into)
-
-    one = ways.add_parser("doctor", help=_("¿está todo lo que esta instalación necesita?"))
-    one.set_defaults(run=lambda arguments: doctor.doctor(_configuration(arguments)))
-    one = add("backup", backup.backup, _("copia la base de datos y las claves a un archivo"))
-    one.add_argument("to", type=Path, metavar="TO")
-    one = add("restore", backup.restore, _("devuelve una copia a una instalación vacía"))
-    one.add_argument("source", type=Path, metavar="FROM")
-    return top
 
 
 def _may_end_with_parent(one: argparse.ArgumentParser) -> None:
@@ -137,10 +173,13 @@ def _with_database(arguments: argparse.Namespace, run: Command) -> int:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    arguments = parser().parse_args(words)
+    words = sys.argv[1:] if words is None else words
+    arguments = parser(words).parse_args(words)
     try:
         if getattr(arguments, "until_parent_dies", None) is not None:
             end_with_parent(arguments.until_parent_dies)
+        if getattr(arguments, "needs_database", False):
+            return _with_database(arguments, lambda given, _configuration: int(given.run(given)))
         code: int = arguments.run(arguments)
     except ConfigurationError as wrong:
         for problem in wrong.problems:

@@ -6,7 +6,8 @@ Django is loaded inside the functions: importing this module costs nothing.
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 from circular.config.configuration import Configuration
 from circular.config.speech import _
@@ -39,10 +40,17 @@ def duty(name: str) -> Command:
     def run(_arguments: argparse.Namespace, configuration: Configuration) -> int:
         from circular.config import duties
 
-        duties_by_name = {"web": duties.web, "worker": duties.worker, "door": duties.door}
+        duties_by_name = {"web": duties.web, "door": duties.door}
         return duties_by_name[name](configuration)
 
     return run
+
+
+def worker(arguments: argparse.Namespace, configuration: Configuration) -> int:
+    """Do the jobs and send: until asked to stop, or once what is due now."""
+    from circular.config import duties
+
+    return duties.work_once(configuration) if arguments.once else duties.worker(configuration)
 
 
 def migrate(arguments: argparse.Namespace, configuration: Configuration) -> int:
@@ -50,6 +58,58 @@ def migrate(arguments: argparse.Namespace, configuration: Configuration) -> int:
     from circular.config import duties
 
     return duties.migrate(configuration, for_up=arguments.for_up)
+
+
+# ---- mail by hand
+
+
+def receive(arguments: argparse.Namespace, configuration: Configuration) -> int:
+    """Store one message from standard input: 0 stored, 65 too large, 75 try again later."""
+    from django.db import DatabaseError
+
+    from circular.config.duties import set_up_django
+
+    set_up_django()
+    from circular.intake import doors
+    from circular.intake.errors import TooLargeError
+
+    largest = configuration.largest_message_octets
+    try:
+        doors.receive(
+            sys.stdin.buffer.read(largest + 1),
+            largest_octets=largest,
+            mail_from=arguments.sender,
+            rcpt_to=tuple(arguments.recipients),
+        )
+    except TooLargeError:
+        print(
+            _("El mensaje pasa de %(octets)d octetos; no se guardó.") % {"octets": largest},
+            file=sys.stderr,
+        )
+        return 65  # EX_DATAERR: the sender must not try again
+    except (DatabaseError, OSError) as problem:
+        print(
+            _("El mensaje no se guardó, repita más tarde: %(problem)s")
+            % {"problem": type(problem).__name__},
+            file=sys.stderr,
+        )
+        return 75
+    return 0
+
+
+def classify(files: Sequence[Path]) -> int:
+    """Print one JSON object a line: what each message is. Needs no database and no configuration."""
+    from circular.intake.classify import classify as classify_raw
+
+    for file in files:
+        try:
+            raw = file.read_bytes()
+        except OSError as error:
+            raise CannotDoError(
+                _("No se puede leer %(file)s: %(error)s") % {"file": file, "error": error.strerror}
+            ) from error
+        print(json.dumps({"file": str(file), **classify_raw(raw)}, ensure_ascii=False))
+    return 0
 
 
 # ---- the directory

@@ -19,6 +19,8 @@ from circular.config.speech import _
 
 MIGRATION_LOCK = 0x0C19C0DE  # any number, the same for every Circular: one at a time migrates
 WEB_THREADS = 8  # each holds one database connection; 2 processors are busy with fewer
+# A settled mailing makes the next round post letters, which leave in the next turn.
+ONCE_TURNS = 3
 Duty = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 logger = logging.getLogger(__name__)
 
@@ -122,6 +124,20 @@ def worker(_configuration: Configuration) -> int:
     from circular.dispatch import sender
 
     return asyncio.run(_together(jobs.run_worker, sender.run))
+
+
+def work_once(_configuration: Configuration) -> int:
+    """Do once what is due now: every round, every waiting job, every mailing that may leave."""
+    set_up_django()
+    refuse_old_schema()
+    from circular import jobs
+    from circular.dispatch import sender
+
+    for _turn in range(ONCE_TURNS):
+        jobs.run_rounds_once()
+        jobs.drain()
+        asyncio.run(sender.run(asyncio.Event(), until_idle=True))
+    return 0
 
 
 async def _together(*duties: Duty) -> int:

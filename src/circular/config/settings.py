@@ -149,7 +149,7 @@ if CIRCULAR.behind_proxy:
 # Workers look for the rooms' `tasks` themselves (`jobs.run_worker`); the pages need none of them.
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = None
 
-EMAIL_BACKEND = "circular.mailing.backend.MailingBackend"
+EMAIL_BACKEND = "circular.mailing.backend.EmailBackend"
 
 SESSION_COOKIE_NAME = "circular_session"
 SESSION_COOKIE_AGE = 12 * 60 * 60  # seconds: a working day
