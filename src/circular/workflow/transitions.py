@@ -90,6 +90,11 @@ def _new_content(facts: RequestFacts, deed: Deed) -> RequestFacts:
     )
 
 
+def _file(facts: RequestFacts, deed: Deed) -> RequestFacts:
+    # The number stands in the message's own foot, so filing gives the content its final digest.
+    return replace(_new_content(facts, deed), filing_number=deed.number)
+
+
 def _back_to_review(facts: RequestFacts, _: Deed) -> RequestFacts:
     return replace(
         facts,
@@ -154,7 +159,7 @@ MOVES: Mapping[Act, Move] = MappingProxyType(
             target=S.FILED,
             who=g.SPEAKS_FOR_REQUESTER,
             guards=(g.COMPLETE, g.SEEN_IF_SAID),
-            effect=lambda facts, deed: replace(facts, filing_number=deed.number),
+            effect=_file,
         ),
         Act.LAPSE: Move(sources=_from(S.DRAFT), target=S.CANCELLED, who=g.ONLY_MACHINES),
         Act.ACKNOWLEDGE: Move(

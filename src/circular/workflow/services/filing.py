@@ -1,0 +1,130 @@
+"""What is put on a case from outside: incoming correspondence and supporting documents."""
+
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+
+from circular.evidence.actors import Actor
+from circular.evidence.services import EntryDraft, append, case_chain, store_blob
+from circular.mailing.letters import Letter
+from circular.people import queries as people
+from circular.people.roles import Role
+from circular.workflow.models import Attachment, Correspondence
+from circular.workflow.services import writing
+from circular.workflow.services.desk import open_case
+
+EXCERPT = 600  # characters of an incoming mail that the letter to the post quotes
+
+
+@transaction.atomic
+def file_correspondence(
+    request_id: int,
+    *,
+    raw_digest: str,
+    message_id: str,
+    address: str,
+    subject: str,
+    text: str,
+    person: int | None,
+    at: datetime,
+    by: Actor,
+) -> int:
+    """File an incoming mail on its case and show it to the post that holds the case.
+
+    Locks:   the request row (no key)
+    Repeat:  the same raw mail is filed once; its first row is returned
+    """
+    case = open_case(request_id, by=by)
+    known = Correspondence.objects.filter(request=case.row, raw_digest=raw_digest).first()
+    if known is not None:
+        return known.pk
+    row = Correspondence.objects.create(
+        request=case.row,
+        direction=Correspondence.Direction.IN,
+        at=at,
+        raw_digest=raw_digest,
+        message_id=message_id,
+        address=address,
+        person_id=person,
+        subject=subject,
+        text=text,
+    )
+    office = people.post_for(Role.COMMUNICATIONS)
+    if case.row.filing_number and office is not None and office.mailbox != address:
+        writing.to_office(
+            case,
+            Role.COMMUNICATIONS,
+            Letter.CORRESPONDENCE,
+            writing.matter(case)
+            | {
+                "author": address,
+                "received_at": at,
+                "excerpt": text.strip()[:EXCERPT],
+            },
+        )
+    append(
+        EntryDraft(
+            chain=case_chain(request_id),
+            act="correspondence_received",
+            by=by,
+            at=case.at,
+            facts={"correspondence": row.pk, "raw": raw_digest, "letters": list(case.letters)},
+        )
+    )
+    return row.pk
+
+
+@transaction.atomic
+def read_correspondence(correspondence_id: int, *, by: Actor) -> bool:
+    """Note that the post has read an incoming mail; False when that is noted already."""
+    row = Correspondence.objects.filter(pk=correspondence_id).first()
+    if row is None:
+        return False
+    case = open_case(row.request_id, by=by)
+    changed = Correspondence.objects.filter(pk=correspondence_id, read_at__isnull=True).update(
+        read_at=case.at
+    )
+    if changed:
+        append(
+            EntryDraft(
+                chain=case_chain(row.request_id),
+                act="correspondence_read",
+                by=by,
+                at=case.at,
+                facts={"correspondence": correspondence_id},
+            )
+        )
+    return bool(changed)
+
+
+@transaction.atomic
+def attach(request_id: int, *, name: str, media_type: str, content: bytes, by: Actor) -> str:
+    """Put a supporting document on a case and return its digest.
+
+    Repeat:  the same bytes are one document of a case
+    """
+    case = open_case(request_id, by=by)
+    digest = store_blob(content, media_type=media_type)
+    try:
+        with transaction.atomic():
+            Attachment.objects.create(
+                request=case.row,
+                name=name[:200],
+                media_type=media_type,
+                digest=digest,
+                octets=len(content),
+                added_by_id=by.person,
+                added_at=case.at,
+            )
+    except IntegrityError:
+        return digest
+    append(
+        EntryDraft(
+            chain=case_chain(request_id),
+            act="document_attached",
+            by=by,
+            at=case.at,
+            facts={"document": digest, "octets": len(content)},
+        )
+    )
+    return digest
