@@ -19,6 +19,7 @@ import unicodedata
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u00a1-\U0010ffff]+"
 _LOCAL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*\Z")
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
+_PLAIN = frozenset("0123456789-.")
 _ADDRESS_OCTETS = 254  # RFC 5321 §4.5.3.1.3: a path of 256 with its brackets
 _LOCAL_OCTETS = 64  # RFC 5321 §4.5.3.1.1
 # Categories that no local part needs: controls, format, surrogates, private use, separators.
@@ -29,6 +30,10 @@ def ascii_domain(domain: str) -> str | None:
     """Return a domain as lower-case A-labels, or None when it is not one."""
     folded = unicodedata.normalize("NFC", domain).lower()
     if not folded.isascii():
+        # Letters, marks and digits only (RFC 5892 §2.1): the library's IDNA 2003 would turn other
+        # signs into letters and even into dots ("⒈" becomes "1.").
+        if not all(unicodedata.category(char)[0] in "LM" or char in _PLAIN for char in folded):
+            return None
         try:
             folded = folded.encode("idna").decode("ascii").lower()
         except UnicodeError:

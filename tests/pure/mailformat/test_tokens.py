@@ -1,0 +1,86 @@
+"""Only this house makes a token, and only the very token it made names a recipient."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from circular.mailformat import tokens
+from circular.mailformat.addresses import normalize
+
+SECRET = b"a fixed secret for the tests"
+NUMBERS = st.integers(1, (1 << 64) - 1)
+
+
+@given(NUMBERS)
+def test_a_token_names_its_recipient_in_any_case(number: int) -> None:
+    token = tokens.recipient_token(SECRET, number)
+
+    assert tokens.read_token(SECRET, token) == number
+    assert tokens.read_token(SECRET, token.upper()) == number
+
+
+@given(NUMBERS, NUMBERS)
+def test_a_token_is_good_for_one_purpose_and_one_secret(number: int, other: int) -> None:
+    token = tokens.recipient_token(SECRET, number)
+
+    assert tokens.read_number(SECRET, tokens.CASE, token) is None
+    assert tokens.read_token(b"another", token) is None
+    assert (tokens.recipient_token(SECRET, other) == token) == (other == number)
+
+
+def forgeries_accepted(read: object, token: str, position: int, char: str) -> bool:
+    """Say whether a reader takes a token with one character changed."""
+    changed = token[:position] + char + token[position + 1 :]
+    return changed != token and read(SECRET, changed) is not None  # type: ignore[operator]
+
+
+@given(NUMBERS, st.data())
+def test_a_token_with_one_character_changed_names_nobody(number: int, data: st.DataObject) -> None:
+    token = tokens.recipient_token(SECRET, number)
+    position = data.draw(st.integers(0, len(token) - 1))
+    char = data.draw(st.sampled_from("abcdefghijklmnopqrstuvwxyz234567"))
+
+    assert not forgeries_accepted(tokens.read_token, token, position, char)
+
+
+def test_the_property_above_catches_a_reader_that_does_not_check_the_hash() -> None:
+    import base64
+
+    def careless(_secret: bytes, token: str) -> int:
+        body = base64.b32decode(token.upper() + "=" * (-len(token) % 8))
+        return int.from_bytes(body[:-10], "big")
+
+    assert forgeries_accepted(careless, tokens.recipient_token(SECRET, 77), 9, "q")
+
+
+@given(st.text())
+def test_no_other_text_names_anybody(text: str) -> None:
+    assert tokens.read_token(SECRET, text) is None
+    assert tokens.recipient_of_address(SECRET, text) is None
+    assert tokens.recipient_of_message_id(SECRET, text) is None
+    assert tokens.case_of_message_id(SECRET, text) is None
+
+
+@given(NUMBERS)
+def test_the_bounce_address_is_an_address_and_leads_back(number: int) -> None:
+    token = tokens.recipient_token(SECRET, number)
+    address = tokens.bounce_address("solicitudes@circular.unimacizo.example", token)
+
+    assert normalize(address) == address
+    assert tokens.recipient_of_address(SECRET, address.upper()) == number
+
+
+def test_a_message_id_and_the_id_of_a_case_are_not_taken_for_each_other() -> None:
+    message = tokens.message_id(SECRET, 5, "x.example")
+    case = tokens.case_message_id(SECRET, 5, "x.example")
+
+    assert tokens.recipient_of_message_id(SECRET, message) == 5
+    assert tokens.case_of_message_id(SECRET, case) == 5
+    assert tokens.recipient_of_message_id(SECRET, case) is None
+    assert tokens.case_of_message_id(SECRET, message) is None
+
+
+@pytest.mark.parametrize("number", [0, -1, 1 << 64])
+def test_a_number_that_is_no_id_gets_no_token(number: int) -> None:
+    with pytest.raises(ValueError, match="64-bit"):
+        tokens.recipient_token(SECRET, number)
