@@ -21,7 +21,6 @@ class Waiting:
 
     mailing: int
     priority: int
-    self_paused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +40,8 @@ def next_batch(
     Shapes:  ``waiting`` oldest release first; ``under_way`` counts leased people by mailing;
              ``room`` is how many more this worker can take
     """
-    ready = [one for one in waiting if not one.self_paused]
-    if not ready:
-        return None
-    chosen = min(ready, key=lambda one: (one.priority, under_way.get(one.mailing, 0)))
     limit = min(room, batch)
-    if limit <= 0:
+    if not waiting or limit <= 0:
         return None
+    chosen = min(waiting, key=lambda one: (one.priority, under_way.get(one.mailing, 0)))
     return Pick(chosen.mailing, chosen.priority, limit)

@@ -11,6 +11,7 @@ from django.db import connection
 
 from circular.dispatch.batching import Waiting
 from circular.dispatch.models import Lease, LeaseState, Relay, Security, Worker
+from circular.dispatch.trouble import PAUSES_OF_RELAYS
 from circular.mailing.kinds import LEASABLE_STATES
 from circular.mailing.sealed import BrokenSealError, unseal
 from circular.smtp.commands import Credentials
@@ -136,39 +137,41 @@ def relay_access(relay_id: int) -> RelayAccess | None:
     return None if found is None else _access(found)
 
 
-def waiting(now: datetime, limit: int = 50) -> list[Waiting]:
-    """Return the mailings with somebody who may be offered the message now, most urgent first.
+# A mailing may be leased from unless it paused itself for a reason of its own: a relay's trouble is
+# shown there too, but it is the relay that rests.
+LEASABLE = "m.state = ANY (%(states)s) AND m.self_paused = ANY (%(pauses)s)"
+LEASABLE_VALUES: dict[str, list[str]] = {
+    "states": [state.value for state in LEASABLE_STATES],
+    "pauses": ["", *sorted(pause.value for pause in PAUSES_OF_RELAYS)],
+}
 
-    Those that paused themselves are among them: whoever probes a relay needs to know.
-    """
+
+def waiting(now: datetime, limit: int = 50) -> list[Waiting]:
+    """Return the mailings with somebody who may be offered the message now, most urgent first."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            SELECT m.id, m.priority, m.self_paused FROM mailing_mailing AS m
-            WHERE m.state = ANY (%s) AND (m.pending > 0 OR m.witnesses_pending > 0)
+            f"""
+            SELECT m.id, m.priority FROM mailing_mailing AS m
+            WHERE {LEASABLE} AND (m.pending > 0 OR m.witnesses_pending > 0)
                 AND EXISTS (
                     SELECT FROM mailing_recipient AS r
                     WHERE r.mailing_id = m.id AND r.state = 'pending' AND r.lease IS NULL
-                        AND r.next_try_at <= %s
+                        AND r.next_try_at <= %(now)s
                 )
             ORDER BY m.priority, m.released_at, m.id
-            LIMIT %s
-            """,
-            [[state.value for state in LEASABLE_STATES], now, limit],
+            LIMIT %(limit)s
+            """,  # noqa: S608 - our own words
+            {**LEASABLE_VALUES, "now": now, "limit": limit},
         )
-        return [
-            Waiting(mailing=row[0], priority=row[1], self_paused=row[2])
-            for row in cursor.fetchall()
-        ]
+        return [Waiting(mailing=row[0], priority=row[1]) for row in cursor.fetchall()]
 
 
 def leasable_among(mailings: list[int]) -> set[int]:
     """Return those of these mailings whose people may still be offered their message."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id FROM mailing_mailing"
-            " WHERE id = ANY (%s) AND state = ANY (%s) AND self_paused = ''",
-            [mailings, [state.value for state in LEASABLE_STATES]],
+            f"SELECT m.id FROM mailing_mailing AS m WHERE m.id = ANY (%(ids)s) AND {LEASABLE}",  # noqa: S608 - our own words
+            {**LEASABLE_VALUES, "ids": mailings},
         )
         return {row[0] for row in cursor.fetchall()}
 

@@ -37,7 +37,6 @@ from circular.dispatch.books import Books, Loan
 from circular.dispatch.dialling import dial, trouble_of
 from circular.dispatch.pacing import DEFAULT_PACE, Pace, retry_after
 from circular.dispatch.queries import RelayAccess
-from circular.dispatch.services import PAUSES_OF_RELAYS
 from circular.dispatch.trouble import Meaning, Scope, Trouble, meaning_of, trouble_of_session
 from circular.mailing.rendering import Press, RecipientFacts, RenderedMessage
 from circular.outcomes import services as outcomes
@@ -234,11 +233,8 @@ class Sender:
             return
         running = sum(1 for one in self._sessions.values() if one == relay.id)
         most = min(relay.max_connections, self._cap.get(relay.id, relay.max_connections))
-        probe = any(
-            not one.self_paused or one.self_paused in PAUSES_OF_RELAYS for one in self._waiting
-        )
         busy = running == self._ready[relay.id] and len(self._queue) > DEPTH * running
-        if (running == 0 and (probe or self._queue)) or (0 < running < most and busy):
+        if (running == 0 and (self._waiting or self._queue)) or (0 < running < most and busy):
             task = asyncio.create_task(self._man_session(relay), name=f"session-{relay.id}")
             self._sessions[task] = relay.id
             task.add_done_callback(lambda task: self._sessions.pop(task, None))
@@ -258,7 +254,6 @@ class Sender:
         offers: dict[int, _Job] = {}
         self._ready[relay.id] += 1
         try:
-            await self._books.ask(lambda: services.note_working(relay.id))
             self._hungry.set()
             await self._work(relay, session, offers)
         except Exception:
@@ -298,6 +293,8 @@ class Sender:
                 elif isinstance(event, Settled):
                     job, meaning = self._digest(offers, event)
                     accepted += meaning.verdict is Verdict.ACCEPTED
+                    if accepted == 1 and meaning.verdict is Verdict.ACCEPTED:
+                        await self._books.ask(lambda: services.note_working(relay.id))
                     if await self._act_on(relay, job, event, meaning):
                         most = 0  # finish what has begun here, take nobody else
             if not session.is_ready and not session.has_events:

@@ -27,7 +27,7 @@ from circular.dispatch.dialling import RelayTest, try_out_now
 from circular.dispatch.errors import NotAWorkerError, RelayUnknownError
 from circular.dispatch.models import Lease, LeaseState, Relay, Security, Worker
 from circular.dispatch.pacing import rest_after
-from circular.dispatch.trouble import Trouble
+from circular.dispatch.trouble import PAUSES_OF_RELAYS, Trouble
 from circular.evidence.actors import RELAY, SYSTEM, Actor
 from circular.evidence.services import HOUSE, EntryDraft, append
 from circular.mailing import services as mailing
@@ -44,12 +44,6 @@ from circular.smtp.session import Timeouts
 WORKER_LOCK = 0x43697263 - (1 << 31)
 # A mailing says that it waits when its relay has failed this often in a row; a blip says nothing.
 FAILURES_BEFORE_PAUSE = 2
-# Pauses that end by themselves, as soon as a relay works again.
-PAUSES_OF_RELAYS = frozenset(
-    trouble.value
-    for trouble in Trouble
-    if trouble.value.startswith("relay_") and trouble is not Trouble.REFUSED
-) - {Trouble.LACKS_8BITMIME.value, Trouble.LACKS_SMTPUTF8.value}
 MAX_DETAIL = 500
 
 
@@ -179,7 +173,7 @@ def note_trouble(
 
 @transaction.atomic
 def note_working(relay_id: int, *, by: Actor = RELAY) -> None:
-    """Note that a relay greeted us and let us in: its rest and the pauses it caused end.
+    """Note that a relay took mail, or passed its test: its rest and the pauses it caused end.
 
     Locks:   the relay row (no key), then chain heads
     Repeat:  writes nothing when there was no trouble
@@ -225,7 +219,7 @@ def _circulars_that_wait(*, paused: bool = False) -> list[int]:
             [
                 [state.value for state in LEASABLE_STATES],
                 MailingKind.CIRCULAR.value,
-                sorted(PAUSES_OF_RELAYS) if paused else [""],
+                [pause.value for pause in PAUSES_OF_RELAYS] if paused else [""],
             ],
         )
         return [row[0] for row in cursor.fetchall()]
@@ -303,16 +297,16 @@ def lease_batch(
     now = timezone.now()
     with connection.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             SELECT r.id, r.attempts FROM mailing_recipient AS r
             JOIN mailing_mailing AS m ON m.id = r.mailing_id
-            WHERE r.mailing_id = %s AND r.state = 'pending' AND r.lease IS NULL
-                AND r.next_try_at <= %s AND m.state = ANY (%s) AND m.self_paused = ''
+            WHERE r.mailing_id = %(mailing)s AND r.state = 'pending' AND r.lease IS NULL
+                AND r.next_try_at <= %(now)s AND {queries.LEASABLE}
             ORDER BY r.next_try_at, r.id
-            LIMIT %s
+            LIMIT %(limit)s
             FOR NO KEY UPDATE OF r SKIP LOCKED
-            """,
-            [mailing_id, now, [state.value for state in LEASABLE_STATES], limit],
+            """,  # noqa: S608 - our own words
+            {**queries.LEASABLE_VALUES, "mailing": mailing_id, "now": now, "limit": limit},
         )
         rows = cursor.fetchall()
         if not rows:

@@ -55,6 +55,23 @@ class Trouble(StrEnum):
     BROKEN_OFF = "relay_broke_off"
 
 
+# What a circular shows while a relay is in trouble; it ends by itself when the relay takes mail
+# again, and keeps nobody from probing the relay meanwhile.
+PAUSES_OF_RELAYS = frozenset(
+    {
+        Trouble.UNREACHABLE,
+        Trouble.NOT_TRUSTED,
+        Trouble.SIGN_IN,
+        Trouble.NO_RELAYING,
+        Trouble.QUOTA,
+        Trouble.BUSY,
+        Trouble.BLOCKED,
+        Trouble.CONFUSED,
+        Trouble.BROKEN_OFF,
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """What to record for the recipient, and who bears the trouble."""
