@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from circular.mailformat.addresses import needs_smtputf8, normalize, parse_address
 
 # Legal by RFC 5322 but no address of an account (module rule 1), so a refusal is our decision.
-OUR_REFUSALS = {
+OUR_REFUSALS: dict[str, Callable[[str], bool]] = {
     "quoted local part": lambda text: text.startswith('"'),
     "domain literal": lambda text: text.endswith("]"),
     "comment or folding": lambda text: "(" in text or "\n" in text or "\r" in text,

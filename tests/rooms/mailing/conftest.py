@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -9,9 +10,10 @@ from circular.directory.services import import_accounts
 from circular.evidence.actors import SYSTEM
 from circular.mailing import services
 from circular.mailing.composing import Draft
+from circular.mailing.kinds import MailingKind
 from circular.people.models import Institution
 
-EVERYBODY = {"clauses": [{}]}
+EVERYBODY: dict[str, object] = {"clauses": [{}]}
 
 
 @pytest.fixture
@@ -53,11 +55,11 @@ def draft() -> Draft:
 
 @pytest.fixture
 def frozen(accounts: None, draft: Draft) -> Callable[[], int]:
-    def make(**changes: object) -> int:
+    def make(**changes: Any) -> int:
         composed = services.compose_stencil(replace(draft, **changes))
         digest = services.save_stencil(composed.content, by=SYSTEM)
         mailing_id = services.create_mailing(
-            kind=services.MailingKind.CIRCULAR, stencil=digest, case=None, by=SYSTEM
+            kind=MailingKind.CIRCULAR, stencil=digest, case=None, by=SYSTEM
         )
         services.freeze_audience(mailing_id, EVERYBODY, witnesses=True, by=SYSTEM)
         return mailing_id

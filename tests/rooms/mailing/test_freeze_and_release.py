@@ -18,7 +18,7 @@ from circular.mailing.errors import RuleMismatchError, WrongStateError
 from circular.mailing.kinds import MailingKind, MailingState
 from circular.mailing.models import Mailing, Recipient, Stencil, WitnessMailbox
 
-EVERYBODY = {"clauses": [{}]}
+EVERYBODY: dict[str, object] = {"clauses": [{}]}
 STUDENTS = {"clauses": [{"groups": ["student"]}]}
 
 
@@ -114,7 +114,9 @@ def test_a_message_is_the_same_octet_for_octet_when_it_is_printed_again(
     assert first == again
     message = email.message_from_bytes(first.raw, policy=email.policy.default)
     assert message["To"] == "Ana1 Gómez <persona1@unimacizo.example>"
-    assert "Cordial saludo, Anita:" in message.get_body(("plain",)).get_content()
+    plain = message.get_body(("plain",))
+    assert plain is not None
+    assert "Cordial saludo, Anita:" in plain.get_content()
     found = queries.recipient_of_token(first.envelope_from)
     assert found is not None
     assert found.id == someone.pk

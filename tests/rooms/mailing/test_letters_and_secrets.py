@@ -4,6 +4,7 @@ import email
 import email.policy
 import hashlib
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from django.core.mail import EmailMultiAlternatives
@@ -24,8 +25,8 @@ from circular.outcomes.verdicts import OutcomeFact, Verdict
 pytestmark = pytest.mark.usefixtures("institution")
 
 
-def post(case: int | None = 12, **more: object) -> int:
-    values: dict[str, object] = {
+def post(case: int | None = 12, **more: Any) -> int:
+    values: dict[str, Any] = {
         "subject": "[CIR-2026-000412] Se radicó: Jornada de salud",
         "text": "Su solicitud quedó radicada.\n",
         "html": "<p>Su solicitud quedó radicada.</p>",
@@ -34,7 +35,7 @@ def post(case: int | None = 12, **more: object) -> int:
         "letter": "acknowledgement",
         "in_thread": True,
     }
-    return services.post_text(**(values | more), by=SYSTEM)  # type: ignore[arg-type]
+    return services.post_text(**(values | more), by=SYSTEM)
 
 
 def settle_all(mailing_id: int) -> None:
@@ -69,8 +70,8 @@ def test_a_letter_is_released_at_once_and_stands_on_the_cases_chain() -> None:
 
 def test_the_letters_of_a_case_are_one_thread() -> None:
     copies = [
-        queries.printed_copy(Recipient.objects.get(mailing=post(**more)).pk)
-        for more in ({}, {"references": ["<pedido@ejemplo.example>"]})
+        queries.printed_copy(Recipient.objects.get(mailing=mailing_id).pk)
+        for mailing_id in (post(), post(references=["<pedido@ejemplo.example>"]))
     ]
 
     first, second = (

@@ -14,7 +14,7 @@ from circular.mailing.kinds import MailClass, MailingKind
 from circular.mailing.models import Recipient, WitnessMailbox
 from circular.people.models import Institution
 
-EVERYBODY = {"clauses": [{}]}
+EVERYBODY: dict[str, object] = {"clauses": [{}]}
 NOW = datetime.now(UTC)
 
 

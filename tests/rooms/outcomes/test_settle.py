@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -26,13 +27,13 @@ Lease = Callable[..., list[int]]
 OTTO = Actor.of(7)
 
 
-def fact(recipient: int, verdict: Verdict, **more: object) -> OutcomeFact:
-    values: dict[str, object] = {
+def fact(recipient: int, verdict: Verdict, **more: Any) -> OutcomeFact:
+    values: dict[str, Any] = {
         "recipient": recipient,
         "verdict": verdict,
         "at": datetime.now(UTC),
     }
-    return OutcomeFact(**(values | more))  # type: ignore[arg-type]  # a test's shorthand
+    return OutcomeFact(**(values | more))
 
 
 def state_of(recipient: int) -> str:
