@@ -2,59 +2,12 @@
 
 from typing import Any
 
-from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from circular.counter import formats, labels, trays
+from circular.counter import formats, trays
+from circular.directory import labels
 from circular.directory import queries as directory
-from circular.directory.rules import Field, Phrase, Rule, RuleError, describe, rule_from_json
-
-
-def joined(words: list[str]) -> str:
-    """Join words as a sentence does: a, b y c."""
-    if len(words) < 2:
-        return "".join(words)
-    last = words[-1]
-    # Spanish says "e" before the sound of i.
-    conjunction = _("e") if last[:1].lower() in "ií" or last[:2].lower() == "hi" else _("y")
-    return f"{', '.join(words[:-1])} {conjunction} {last}"
-
-
-def group_name(group: str) -> str:
-    """Return a group as people call it."""
-    return str(labels.GROUPS.get(group, group))
-
-
-def phrase_words(phrase: Phrase) -> str:
-    """Say one combination: who, then where."""
-    who = joined([group_name(group).lower() for group in phrase.groups]) or _("todas las personas")
-    where = []
-    for field, values in phrase.places:
-        match field:
-            case Field.UNITS:
-                text = ngettext(
-                    "de la dependencia %(list)s", "de las dependencias %(list)s", len(values)
-                )
-            case Field.PROGRAMMES:
-                text = ngettext("del programa %(list)s", "de los programas %(list)s", len(values))
-            case Field.FACULTIES:
-                text = ngettext(
-                    "de la facultad %(list)s", "de las facultades %(list)s", len(values)
-                )
-            case _other:
-                text = ngettext("de la sede %(list)s", "de las sedes %(list)s", len(values))
-        where.append(text % {"list": joined(list(values))})
-    return " ".join([who, *where])
-
-
-def sentence(rule: Rule) -> str:
-    """Say a whole audience; the combinations are joined by a semicolon where they are long."""
-    said = [phrase_words(phrase) for phrase in describe(rule)]
-    if not said:
-        return _("nadie todavía")
-    if all(len(one) < 30 for one in said):
-        return joined(said) + "."
-    return "; ".join(said) + "."
+from circular.directory.rules import Rule, RuleError, rule_from_json
 
 
 def rule_of_json(value: object) -> Rule | None:
@@ -75,19 +28,14 @@ def figures(rule: Rule, *, frozen: int = 0, sample: bool = True) -> dict[str, An
     return {
         "people": ngettext("%(count)s persona", "%(count)s personas", count)
         % {"count": formats.figure(count, trays.lang())},
-        "sentence": sentence(rule),
-        "rows": [(group_name(row.group) or _("Sin grupo"), row.count) for row in broken.groups],
+        "sentence": labels.audience(rule) + ".",
+        "rows": [(labels.group(row.group).capitalize(), row.count) for row in broken.groups],
         "repeated": -broken.repeated,
         "in_several": broken.in_several,
         "total": broken.total,
         "frozen": frozen,
         "source": source.at if source is not None else None,
-        "sample": [
-            ", ".join(
-                filter(None, [joined([group_name(group) for group in row.groups]), row.place])
-            )
-            for row in directory.sample(rule)
-        ]
+        "sample": [labels.sample(row.groups, row.place) for row in directory.sample(rule)]
         if sample
         else [],
     }

@@ -98,9 +98,14 @@ def seal(entry: EntryRow) -> str:
 
 
 def letter_for(entry: EntryRow, letters: Sequence[Correspondence]) -> Correspondence | None:
-    """Return the letter that an act sent: of its kind, the one nearest in time."""
+    """Return the letter that an act sent: the one its entry names, else of its kind the nearest."""
+    named = entry.facts.get("letters")
+    posted = {one for one in named if isinstance(one, int)} if isinstance(named, list) else set()
     kinds = LETTER_OF.get(entry.act, ())
-    same = [letter for letter in letters if letter.letter in kinds]
+    if not kinds and not posted:
+        return None
+    mine = [letter for letter in letters if letter.mailing_id in posted]
+    same = [letter for letter in mine or letters if letter.letter in kinds] or mine
     return min(same, key=lambda letter: abs(letter.at - entry.at), default=None)
 
 
@@ -264,7 +269,7 @@ def history(case: CaseFile) -> list[parts.Evidence]:
 def totals(request: Request) -> parts.Totals | None:
     """Return the six figures: measured by Circular, or declared by TIC."""
     if request.declared:
-        figures = request.declared
+        figures = request.declared["figures"]
         return parts.Totals(
             audience=int(figures.get("audience", 0)),
             accepted=int(figures.get("accepted", 0)),

@@ -44,10 +44,8 @@ class DayField(forms.Field):
         if not value or not value.strip():
             return None
         match = self.PATTERN.match(value)
+        day, month, year = (int(part) for part in match.groups()) if match else (0, 0, 0)
         try:
-            if match is None:
-                raise ValueError(value)
-            day, month, year = (int(part) for part in match.groups())
             return date(year + 2000 if year < 100 else year, month, day)
         except ValueError:
             raise forms.ValidationError(

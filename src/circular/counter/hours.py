@@ -6,4 +6,4 @@ from circular.workflow import queries as workflow
 
 def between() -> Between:
     """Return the function that counts business time from one moment to another."""
-    return workflow.office_calendar().between
+    return workflow.office_calendar().business_between

@@ -205,3 +205,85 @@ MACHINES: dict[str, Promise | str] = {
     "door": _("Circular"),
     "system": _("Circular"),
 }
+
+# Why a mailing paused itself (`Mailing.self_paused`), after "El envío se detuvo solo:".
+SELF_PAUSES: dict[str, Promise | str] = {
+    "quota": _("se acabó el cupo del servidor"),
+    "unreachable": _("no hay conexión con el servidor de salida"),
+    "sign_in": _("el servidor de salida no aceptó el usuario o la contraseña"),
+    "not_trusted": _("la conexión cifrada con el servidor de salida no es de confianza"),
+    "sender_refused": _("el servidor de salida no acepta este remitente"),
+    "message_refused": _("el servidor de salida rechazó el mensaje"),
+    "everybody_refused": _("el servidor de salida rechazó todo lo que se le entregó"),
+    "no_relaying": _("el servidor de salida no permite enviar desde aquí"),
+    "blocked": _("el servidor de salida bloquea a este equipo"),
+    "busy": _("el servidor de salida pidió esperar"),
+    "no_relay": _("no hay un servidor de salida activo"),
+}
+
+
+def self_pause(code: str) -> str:
+    """Return why a mailing stands still, in words."""
+    return str(SELF_PAUSES.get(code, code))
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a message was not accepted, and what to do about it."""
+
+    words: Promise | str
+    remedy: Promise | str
+
+
+# By enhanced status code (RFC 3463 §3), then by our own reason code.
+TROUBLES: dict[str, Trouble] = {
+    "5.1.1": Trouble(_("El buzón no existe"), _("Corregir en el directorio")),
+    "5.1.2": Trouble(_("El dominio no existe"), _("Corregir en el directorio")),
+    "5.1.6": Trouble(_("El buzón se mudó"), _("Corregir en el directorio")),
+    "5.1.10": Trouble(_("El dominio no recibe correo"), _("Corregir en el directorio")),
+    "5.2.1": Trouble(_("El buzón está desactivado"), _("Revisar si la cuenta sigue activa")),
+    "5.2.2": Trouble(_("El buzón está lleno"), _("Nada: la persona debe liberar espacio")),
+    "5.2.3": Trouble(
+        _("El mensaje es muy grande para el buzón"), _("Quitar anexos la próxima vez")
+    ),
+    "5.4.1": Trouble(_("Nadie atiende ese dominio"), _("Corregir en el directorio")),
+    "5.7.1": Trouble(_("El servidor no lo permite"), _("Revisar con quien administra el servidor")),
+    "expired": Trouble(_("Se acabó el tiempo de reintentar"), _("Reenviar a quienes faltan")),
+    "cancelled": Trouble(_("Cancelado antes de ofrecerlo"), _("Nada: fue una decisión")),
+    "given_up": Trouble(
+        _("Estaba en duda y una persona lo dio por perdido"), _("Nada: fue una decisión")
+    ),
+    "bad_address": Trouble(_("La dirección no sirve"), _("Corregir en el directorio")),
+    "inactive_account": Trouble(_("La cuenta ya no está activa"), _("Nada: ya no es del público")),
+    "relay_refused": Trouble(
+        _("El servidor de salida lo rechazó"), _("Ver la respuesta del servidor")
+    ),
+    "message_refused": Trouble(
+        _("El servidor rechazó el mensaje"), _("Ver la respuesta del servidor")
+    ),
+    "bounced": Trouble(_("Llegó un aviso de rebote"), _("Corregir en el directorio")),
+    "hung_up": Trouble(_("La conexión se cortó después del punto final"), _("Decidir arriba")),
+    "worker_lost": Trouble(_("El proceso que enviaba se detuvo"), _("Decidir arriba")),
+}
+
+
+def trouble(enhanced: str, reason: str) -> Trouble:
+    """Return the most exact words there are for why it was not accepted."""
+    return (
+        TROUBLES.get(enhanced)
+        or TROUBLES.get(reason)
+        or Trouble(
+            enhanced or reason or _("Sin razón conocida"), _("Ver la respuesta del servidor")
+        )
+    )
+
+
+# The states of one recipient, in the singular of "persona".
+RECIPIENT_STATES: dict[str, Promise | str] = {
+    "pending": _("pendiente"),
+    "accepted": _("aceptado"),
+    "refused": _("rechazado"),
+    "bounced": _("rebotado"),
+    "suppressed": _("excluido"),
+    "in_doubt": _("en duda"),
+}

@@ -10,12 +10,15 @@ from typing import Any
 
 from circular.evidence import queries as archive
 from circular.mailing import queries as mailing
-from circular.mailing.content import ContentError, StencilContent
+from circular.mailing import services as composing
+from circular.mailing.cleaning import TooLongError
+from circular.mailing.composing import Draft
+from circular.mailing.content import ContentError, StencilContent, StencilFile
 from circular.mailing.errors import ContentGoneError
+from circular.mailing.kinds import MailClass
 from circular.mailing.models import Stencil
 from circular.mailing.rendering import Preview, preview
-from circular.workflow import queries as workflow
-from circular.workflow.models import Request
+from circular.workflow.models import Request, RequestVersion
 
 # Whom the preview greets: nobody real.
 SPECIMEN: Mapping[str, str] = {"given": "Ana", "family": "Ejemplo", "preferred": "Ana"}
@@ -60,22 +63,55 @@ def message_of(request: Request) -> Shown | None:
     version = request.version
     if version is None:
         return None
-    content: StencilContent | None = None
-    if version.digest and Stencil.objects.filter(pk=version.digest).exists():
-        try:
-            content = mailing.stencil(version.digest)
-        except ContentGoneError:
-            return None
+    content = _stored(version.digest) or _composed(request, version)
     if content is None:
-        try:
-            content = workflow.compose_version(version.pk)
-        except ContentError:
-            return None
+        return None
     return Shown(
         content=content,
-        digest=content.digest(),
+        digest=version.digest,
         octets=len(content.html.encode()) + sum(file.octets for file in content.files),
     )
+
+
+def _stored(digest: str) -> StencilContent | None:
+    if not digest or not Stencil.objects.filter(pk=digest).exists():
+        return None
+    try:
+        return mailing.stencil(digest)
+    except ContentGoneError:
+        return None
+
+
+def _composed(request: Request, version: RequestVersion) -> StencilContent | None:
+    """Compose a draft that still lacks something else, only to be looked at."""
+    if version.sender is None or not version.subject.strip():
+        return None
+    try:
+        return composing.compose_stencil(
+            Draft(
+                sender_name=version.sender.display_name,
+                sender_address=version.sender.address,
+                reply_to=version.reply_to or version.sender.reply_to,
+                subject=version.subject,
+                html=version.html,
+                text=version.text,
+                files=tuple(
+                    StencilFile(
+                        name=file["name"],
+                        media_type=file["media_type"],
+                        digest=file["digest"],
+                        octets=file["octets"],
+                        content_id=file.get("content_id", ""),
+                    )
+                    for file in version.attachments
+                ),
+                mail_class=MailClass(version.mail_class),
+                audience_rule=version.audience,
+                unit_name=request.unit.name if request.unit is not None else "",
+            )
+        ).content
+    except (ContentError, TooLongError):
+        return None
 
 
 def facts_of(shown: Shown | None, *, url: str, approved: str) -> dict[str, Any] | None:
