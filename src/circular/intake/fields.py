@@ -135,7 +135,26 @@ class _Remover(HTMLParser):
     """Blanks the words of lines that were read as fields; every tag stays where it was."""
 
     _BREAKS: Final = frozenset(
-        ["p", "div", "br", "li", "ul", "ol", "tr", "td", "table", "blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "section", "body"]
+        [
+            "p",
+            "div",
+            "br",
+            "li",
+            "ul",
+            "ol",
+            "tr",
+            "td",
+            "table",
+            "blockquote",
+            "h1",
+            "h2",
+            "h3",
+            "h4",
+            "h5",
+            "h6",
+            "section",
+            "body",
+        ]
     )
 
     def __init__(self, lines: tuple[str, ...]) -> None:

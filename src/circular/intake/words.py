@@ -53,5 +53,7 @@ class Reason(StrEnum):
     TOO_MANY_HOPS = "too_many_hops"
     TOO_MANY_PARTS = "too_many_parts"
     TOO_DEEP = "too_deep"
+    ANSWERS_A_CIRCULAR = "answers_a_circular"
+    TOO_MANY_TODAY = "too_many_today"
     ARRIVED_BEFORE = "arrived_before"
     FAILED_THREE_TIMES = "failed_three_times"

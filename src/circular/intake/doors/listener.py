@@ -80,7 +80,8 @@ class _Handler:
         safe = await self._storing.put(
             Arrival(
                 raw=raw if isinstance(raw, bytes) else b"",
-                mail_from=envelope.mail_from or "",
+                # aiosmtpd leaves the brackets of the null sender standing.
+                mail_from=(envelope.mail_from or "").removeprefix("<>"),
                 rcpt_to=tuple(envelope.rcpt_tos),
                 door=self._door,
             )

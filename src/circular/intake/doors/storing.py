@@ -34,6 +34,7 @@ class Storing:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._waiting: asyncio.Queue[tuple[Arrival, asyncio.Future[bool]]] = asyncio.Queue()
+        self._pending: set[asyncio.Future[bool]] = set()
         self._held: tuple[Arrival, asyncio.Future[bool]] | None = None
         # One thread, so that one database connection serves all batches.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="door-store")
@@ -41,8 +42,15 @@ class Storing:
     async def put(self, arrival: Arrival) -> bool:
         """Say whether the message is safe. Cancelling the caller does not cancel the storing."""
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._pending.add(done)
+        done.add_done_callback(self._pending.discard)
         self._waiting.put_nowait((arrival, done))
         return await asyncio.shield(done)
+
+    async def idle(self) -> None:
+        """Wait until nothing that was taken waits for its commit."""
+        while self._pending:
+            await asyncio.wait(set(self._pending))
 
     async def run(self) -> None:
         """Store until cancelled; what waits at that moment is answered with False."""
