@@ -80,6 +80,45 @@ class SettleRound(Job):
 
 
 @dataclass(frozen=True, slots=True)
+class SettleCase(Job):
+    """Confirm one case whose sending has settled."""
+
+    name: ClassVar[str] = "followup.settle_case"
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyCase(Job):
+    """Look whether one confirmed sending really was sent."""
+
+    name: ClassVar[str] = "followup.verify_case"
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class CloseCase(Job):
+    """Close one case with a positive verdict."""
+
+    name: ClassVar[str] = "followup.close_case"
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeSilence(Job):
+    """Remind or escalate about one duty."""
+
+    name: ClassVar[str] = "followup.notice_silence"
+    duty: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorRound(Job):
+    """Once a day send the house's head to the witnesses."""
+
+    name: ClassVar[str] = "followup.anchor"
+
+
+@dataclass(frozen=True, slots=True)
 class VerifyRound(Job):
     """Check the sendings that wait for verification, and close what is verified."""
 
@@ -95,7 +134,7 @@ class RemindRound(Job):
 
 @dataclass(frozen=True, slots=True)
 class NoteHeads(Job):
-    """Note the chains' heads on the house, and once a day send the house's head outside."""
+    """Note the chains' heads on the house."""
 
     name: ClassVar[str] = "evidence.note_heads"
 
@@ -105,13 +144,6 @@ class RecoverLeases(Job):
     """Look for leases whose worker is gone."""
 
     name: ClassVar[str] = "dispatch.recover_leases"
-
-
-@dataclass(frozen=True, slots=True)
-class ExpireRound(Job):
-    """Refuse what could not be offered by its deadline, and settle mailings that owe nobody."""
-
-    name: ClassVar[str] = "outcomes.expire"
 
 
 @dataclass(frozen=True, slots=True)
