@@ -2,12 +2,13 @@
 
 Rule 1: sent is proved, not assumed. A positive verdict needs balanced totals, nobody pending,
         nobody in doubt, at least one witness, and every witness's copy equal to what was approved.
-Rule 2: a copy that differs, or totals that do not balance, is a negative verdict at once.
+Rule 2: a copy that differs, or totals that do not balance, is a negative verdict at once; but
+        nothing is decided while somebody is pending or in doubt.
 Rule 3: a copy that was not seen is never called arrived. It is looked for again until the limit;
         then it is a negative verdict.
 Rule 4: a mailbox that cannot be read proves nothing either way: past the limit a person decides.
-        The same holds without witnesses, for a sending by other means, and while somebody is in
-        doubt: the clerk holds the case, and the reminders of activity 5 go on.
+        The same holds without witnesses and for a sending by other means: the clerk holds the case,
+        and the reminders of activity 5 go on.
 Rule 5: one reminder per time that came due; at the escalation the process owner is told; after it
         the reminders go on.
 
@@ -114,12 +115,14 @@ class Decision:
 def decide(facts: SendingFacts, now: datetime) -> Decision:
     """Decide what the verification of a sending comes to."""
     reasons = tuple(_reasons(facts))
-    if {Reason.TOTALS_DIFFER, Reason.CONTENT_NOT_AS_APPROVED, Reason.TEXT_DIFFERS} & set(reasons):
-        return Decision(Outcome.NEGATIVE, reasons)
-    if facts.by_other_means or Reason.SOMEBODY_IN_DOUBT in reasons or Reason.NO_WITNESS in reasons:
-        return Decision(Outcome.HELD, reasons)
     if Reason.STILL_PENDING in reasons:
         return Decision(Outcome.WAITING, reasons)
+    if Reason.SOMEBODY_IN_DOUBT in reasons:
+        return Decision(Outcome.HELD, reasons)
+    if {Reason.TOTALS_DIFFER, Reason.CONTENT_NOT_AS_APPROVED, Reason.TEXT_DIFFERS} & set(reasons):
+        return Decision(Outcome.NEGATIVE, reasons)
+    if facts.by_other_means or Reason.NO_WITNESS in reasons:
+        return Decision(Outcome.HELD, reasons)
     past = facts.limit_at is not None and now >= facts.limit_at
     if Reason.WITNESS_NOT_SEEN in reasons:
         # One copy that never came is enough: an unreadable mailbox beside it changes nothing.

@@ -75,7 +75,8 @@ class Verification(models.Model):
     """What became of checking one sending: the looks, then the verdict with its reasons."""
 
     request = models.ForeignKey("workflow.Request", on_delete=models.PROTECT, related_name="+")
-    confirmed_at = models.DateTimeField()  # of the round it checks: after a reopening, another one
+    # Which confirmation of the case it checks: after a resend or a reopening, the next one.
+    round = models.PositiveIntegerField()
     outcome = models.CharField(max_length=8, choices=_codes(Outcome), default=Outcome.WAITING.value)
     reasons = models.JSONField(default=list)  # codes of closing.Reason
     sights = models.JSONField(default=list)  # recipient, sight, code, raw and both digests
@@ -86,12 +87,10 @@ class Verification(models.Model):
     next_look_at = models.DateTimeField()
 
     class Meta:
-        """One per confirmed sending; the round asks for those that are due."""
+        """One per confirmation; the clerk asks for those that are due."""
 
         constraints = [
-            models.UniqueConstraint(
-                fields=["request", "confirmed_at"], name="followup_verified_once"
-            ),
+            models.UniqueConstraint(fields=["request", "round"], name="followup_verified_once"),
             models.CheckConstraint(
                 condition=Q(outcome__in=[outcome.value for outcome in Outcome]),
                 name="followup_outcome_known",

@@ -97,6 +97,12 @@ def test_balanced_totals_and_equal_copies_in_every_witness_mailbox_are_a_positiv
             Outcome.HELD,
             Reason.SOMEBODY_IN_DOUBT,
         ),
+        (
+            replace(SOUND, accepted=1980, in_doubt=10, sights=(Sight.DIFFERENT,)),
+            LIMIT,
+            Outcome.HELD,
+            Reason.TEXT_DIFFERS,
+        ),
         (replace(SOUND, accepted=1980, pending=10), NOON, Outcome.WAITING, Reason.STILL_PENDING),
         (replace(SOUND, by_other_means=True, sights=()), NOON, Outcome.HELD, Reason.OTHER_MEANS),
         (
