@@ -162,6 +162,7 @@ DONE: Mapping[str, Word] = {
     Act.REOPEN: _("Se reabrió el expediente"),
     "letter_posted": _("Salió una carta"),
     "correspondence_received": _("Llegó un correo al expediente"),
+    "correspondence_answered": _("Se respondió un correo del expediente"),
     "correspondence_read": _("Se leyó un correo del expediente"),
     "document_attached": _("Se agregó un soporte"),
 }
@@ -179,7 +180,7 @@ MISSING: Mapping[str, Word] = {
 }
 
 # Acts whose turn has not come: what they wait for.
-AWAITED: Mapping[Act, Word] = {
+AWAITED: Mapping[str, Word] = {
     Act.APPROVE: _("Se aprueba cuando la solicitud esté en revisión."),
     Act.FORWARD: _("Se remite cuando esté aprobada."),
     Act.ACCEPT: _("Se acepta cuando Comunicaciones la remita."),
@@ -302,8 +303,8 @@ def sentence(refused: NotMoved) -> str:
     """Return the fact and the remedy of a refusal, in the reader's language."""
     about = refused.about
     match refused.refusal:
-        case Refusal.TOO_EARLY if (act := _act(about)) in AWAITED:
-            return str(AWAITED[act])
+        case Refusal.TOO_EARLY if (awaited := AWAITED.get(str(about.get("act")))) is not None:
+            return str(awaited)
         case Refusal.STILL_PENDING if about.get("pending"):
             pending = int(about["pending"])
             return ngettext(
@@ -322,17 +323,13 @@ def sentence(refused: NotMoved) -> str:
             return str(REFUSALS[refused.refusal]) % _words(about)
 
 
-def _act(about: Mapping[str, int | str]) -> Act | None:
-    return Act(about["act"]) if "act" in about else None
-
-
 def _words(about: Mapping[str, int | str]) -> dict[str, str]:
     """Put the codes and counts of a refusal into words."""
     words = {
         name: figure(value) if isinstance(value, int) else value for name, value in about.items()
     }
     if "state" in words:
-        words["state"] = str(STATES[State(about["state"])]).lower()
+        words["state"] = str(STATES[State(words["state"])]).lower()
     missing = [str(MISSING.get(code, code)) for code in str(about.get("missing", "")).split()]
     words["missing"] = joined(missing) if missing else gettext("un dato")
     return {"before": "0", "now": "0", "state": "", **words}

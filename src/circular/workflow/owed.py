@@ -10,7 +10,7 @@ from types import MappingProxyType
 from circular.people.roles import Role
 from circular.workflow.facts import RequestFacts
 from circular.workflow.limits import OWED_BY
-from circular.workflow.states import Stage, State
+from circular.workflow.states import Stage, State, Verdict
 
 _STAGE_OF: Mapping[State, Stage] = MappingProxyType(
     {
@@ -35,6 +35,8 @@ def stages_owed(facts: RequestFacts) -> dict[Stage, Role]:
     stage = _STAGE_OF.get(facts.state)
     if facts.state is State.APPROVED and not facts.consented:
         stage = Stage.AUTHORISE
+    if facts.state is State.VERIFIED and facts.verdict is Verdict.NEGATIVE:
+        stage = Stage.VERIFY  # somebody has to decide what follows from it
     if stage is not None:
         owed[stage] = OWED_BY[stage]
     if stage is Stage.CONFIRM and facts.confirmed_to_communications:

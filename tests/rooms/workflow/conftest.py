@@ -42,9 +42,6 @@ class Cast:
     deans_post: int
 
 
-STUDENTS = {"any": [{"groups": ["student"]}]}
-
-
 def person(name: str) -> Person:
     return Person.objects.create(email=f"{name.casefold()}@uni.example", full_name=name)
 
@@ -117,13 +114,14 @@ def reach(cast: Cast, draft: int) -> Callable[[str], int]:
     """Return a function that walks the draft along the usual way until a state."""
 
     def walk(state: str) -> int:
-        for step in (
+        steps: tuple[Callable[[], object], ...] = (
             lambda: services.file_request(draft, by=cast.anna),
             lambda: services.take(draft, by=cast.paula),
             lambda: services.approve(draft, by=cast.paula, seen_digest=digest(draft), seen_count=3),
             lambda: services.accept(draft, by=cast.otto),
             lambda: services.start(draft, by=cast.otto),
-        ):
+        )
+        for step in steps:
             if Request.objects.get(pk=draft).state == state and state != "forwarded":
                 return draft
             step()

@@ -1,5 +1,7 @@
 """One request walks all five activities; every act is evidence, every hand-over a letter."""
 
+from typing import Any
+
 import pytest
 
 from circular.evidence.queries import entries_of
@@ -9,6 +11,12 @@ from circular.workflow import services
 from circular.workflow.models import Correspondence, Duty, Request
 from circular.workflow.states import State, Verdict
 from circular.workflow.transitions import Moved
+
+
+def digest_of(request_id: int) -> str:
+    version = Request.objects.select_related("version").get(pk=request_id).version
+    assert version is not None
+    return version.digest
 
 
 def settle(request_id: int) -> None:
@@ -23,15 +31,12 @@ def settle(request_id: int) -> None:
 
 
 @pytest.mark.django_db
-def test_a_request_walks_from_the_draft_to_the_closed_case(cast, draft, content):
-    def version_digest() -> str:
-        return Request.objects.select_related("version").get(pk=draft).version.digest
-
+def test_a_request_walks_from_the_draft_to_the_closed_case(cast: Any, draft: int) -> None:
     assert isinstance(services.file_request(draft, by=cast.anna), Moved)
     assert isinstance(services.take(draft, by=cast.paula), Moved)
     assert isinstance(services.send_test(draft, by=cast.paula), Moved)
-    assert isinstance(services.sign_off(draft, by=cast.anna, seen_digest=version_digest()), Moved)
-    approved = services.approve(draft, by=cast.paula, seen_digest=version_digest(), seen_count=3)
+    assert isinstance(services.sign_off(draft, by=cast.anna, seen_digest=digest_of(draft)), Moved)
+    approved = services.approve(draft, by=cast.paula, seen_digest=digest_of(draft), seen_count=3)
     assert isinstance(approved, Moved)
     assert approved.facts.state is State.FORWARDED
     assert isinstance(services.accept(draft, by=cast.otto), Moved)
@@ -54,6 +59,7 @@ def test_a_request_walks_from_the_draft_to_the_closed_case(cast, draft, content)
 
     row = Request.objects.get(pk=draft)
     assert row.state == State.CLOSED
+    assert row.filing_number is not None
     assert row.filing_number.startswith("CIR-")
     assert not Duty.objects.filter(request=draft, ended_at__isnull=True).exists()
     acts = [entry.act for entry in entries_of(case_chain(draft)) if entry.act != "letter_posted"]
@@ -86,4 +92,5 @@ def test_a_request_walks_from_the_draft_to_the_closed_case(cast, draft, content)
         "confirmation_to_requester",
         "verdict_positive",
     ]
+    assert row.mailing_id is not None
     assert Mailing.objects.get(pk=row.mailing_id).audience == 3

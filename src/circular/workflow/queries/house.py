@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from functools import lru_cache
 from importlib import resources
 from zoneinfo import ZoneInfo
@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.utils import timezone
 
+from circular.people.roles import Role
 from circular.workflow.calendar import Calendar, OfficeHours
-from circular.workflow.limits import Limit, default_limits
+from circular.workflow.limits import OWED_BY, Limit, default_limits
 from circular.workflow.models import (
     AudienceAuthority,
     DeskRules,
@@ -163,6 +164,6 @@ def pinned(procedure: ProcedureVersion | None) -> Procedure:
     return _parsed(procedure.source) if procedure is not None else procedure_in_force()
 
 
-def now() -> datetime:
-    """Return the time that a read of the house goes by."""
-    return timezone.now()
+def owed_by(stage: Stage) -> Role:
+    """Return the role that owes a stage."""
+    return OWED_BY[stage]

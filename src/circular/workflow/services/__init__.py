@@ -11,7 +11,7 @@ Sending  accept send_back schedule start start_due hold pause resume declare_sen
          resend_missing
 Closing  confirm_to_communications confirm_to_requester verify find_not_sent remind escalate close
          reopen
-Papers   file_correspondence read_correspondence attach
+Papers   file_correspondence read_correspondence answer_correspondence attach
 House    set_time_limit add_recess remove_recess set_desk_rules name_authority drop_authority
          name_urgent_post drop_urgent_post
 """
@@ -63,6 +63,9 @@ from circular.workflow.services.drafting import (
 )
 from circular.workflow.services.drafting import (
     update_draft as update_draft,
+)
+from circular.workflow.services.filing import (
+    answer_correspondence as answer_correspondence,
 )
 from circular.workflow.services.filing import (
     attach as attach,

@@ -6,13 +6,18 @@ from django.db import IntegrityError, transaction
 
 from circular.evidence.actors import Actor
 from circular.evidence.services import EntryDraft, append, case_chain, store_blob
+from circular.mailing import services as mailing
+from circular.mailing.content import ContentError
 from circular.mailing.letters import Letter
 from circular.people import queries as people
 from circular.people.roles import Role
 from circular.workflow.models import Attachment, Correspondence
 from circular.workflow.services import writing
 from circular.workflow.services.desk import open_case
+from circular.workflow.states import State
 
+# The states in which the IT Division holds the case, so that mail about it is theirs to read.
+WITH_IT = frozenset({State.FORWARDED, State.SCHEDULED, State.SENDING, State.PAUSED})
 EXCERPT = 600  # characters of an incoming mail that the letter to the post quotes
 
 
@@ -49,11 +54,12 @@ def file_correspondence(
         subject=subject,
         text=text,
     )
-    office = people.post_for(Role.COMMUNICATIONS)
+    role = Role.TIC if State(case.row.state) in WITH_IT else Role.COMMUNICATIONS
+    office = people.post_for(role)
     if case.row.filing_number and office is not None and office.mailbox != address:
         writing.to_office(
             case,
-            Role.COMMUNICATIONS,
+            role,
             Letter.CORRESPONDENCE,
             writing.matter(case)
             | {
@@ -95,6 +101,63 @@ def read_correspondence(correspondence_id: int, *, by: Actor) -> bool:
             )
         )
     return bool(changed)
+
+
+@transaction.atomic
+def answer_correspondence(correspondence_id: int, *, by: Actor, text: str) -> bool:
+    """Answer an incoming mail from its case, in the case's thread, and note it as read.
+
+    Repeat:  answers again; False when there is no such mail, nothing to say, or no address
+    """
+    row = Correspondence.objects.filter(
+        pk=correspondence_id, direction=Correspondence.Direction.IN
+    ).first()
+    if row is None or not text.strip():
+        return False
+    case = open_case(row.request_id, by=by)
+    number, subject = case.row.filing_number or "", " ".join(row.subject.split())
+    person = people.person(row.person_id) if row.person_id is not None else None
+    language = person.language if person is not None else people.institution().language
+    try:
+        with transaction.atomic():
+            mailing_id = mailing.post_text(
+                subject=subject if not number or number in subject else f"[{number}] {subject}",
+                text=text,
+                html="",
+                to=row.address,
+                case=row.request_id,
+                language=language,
+                letter="answer",
+                in_thread=True,
+                references=[row.message_id] if row.message_id else [],
+                by=by,
+            )
+    except ContentError:
+        return False
+    Correspondence.objects.create(
+        request=case.row,
+        direction=Correspondence.Direction.OUT,
+        at=case.at,
+        letter="answer",
+        mailing_id=mailing_id,
+        address=row.address,
+        person_id=by.person,
+        subject=subject,
+        text=text,
+    )
+    Correspondence.objects.filter(pk=correspondence_id, read_at__isnull=True).update(
+        read_at=case.at
+    )
+    append(
+        EntryDraft(
+            chain=case_chain(row.request_id),
+            act="correspondence_answered",
+            by=by,
+            at=case.at,
+            facts={"correspondence": correspondence_id, "letters": [mailing_id]},
+        )
+    )
+    return True
 
 
 @transaction.atomic

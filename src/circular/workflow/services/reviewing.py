@@ -131,11 +131,17 @@ def _new_version(
         same_recipients=row.erratum_of_id is not None,
     )
     digest = compose_version(row, content, by=by, number=row.filing_number or "")
-    details = {"seen_digest": seen_digest, "new_digest": digest}
     lacking = lacking or (frozenset() if digest else frozenset({"unfit"}))
     refusal = objection(
         case.facts,
-        Deed(act=act, by=case.doer, at=case.at, missing=lacking, **details),
+        Deed(
+            act=act,
+            by=case.doer,
+            at=case.at,
+            missing=lacking,
+            seen_digest=seen_digest,
+            new_digest=digest,
+        ),
     )
     if refusal is not None:
         return refusal
@@ -144,7 +150,7 @@ def _new_version(
     version.digest, version.sealed = digest, True
     version.save()
     row.version = version
-    decision = case.attempt(act, **details)
+    decision = case.attempt(act, seen_digest=seen_digest, new_digest=digest)
     case.prove(version=version.number)
     return decision
 
