@@ -408,7 +408,9 @@ class Sender:
         logger.warning("relay in trouble", extra={"relay": relay.id, "trouble": trouble.value})
         dice = self._dice.random()
         await self._books.ask(
-            lambda: services.note_trouble(relay.id, trouble, detail=detail, dice=dice)
+            lambda: services.note_trouble(
+                relay.id, trouble, detail=detail, dice=dice, pace=self._pace
+            )
         )
         self._hungry.set()
 

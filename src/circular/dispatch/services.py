@@ -26,7 +26,7 @@ from circular.dispatch import queries
 from circular.dispatch.dialling import RelayTest, try_out_now
 from circular.dispatch.errors import NotAWorkerError, RelayUnknownError
 from circular.dispatch.models import Lease, LeaseState, Relay, Security, Worker
-from circular.dispatch.pacing import rest_after
+from circular.dispatch.pacing import DEFAULT_PACE, Pace, rest_after
 from circular.dispatch.trouble import PAUSES_OF_RELAYS, Trouble
 from circular.evidence.actors import RELAY, SYSTEM, Actor
 from circular.evidence.services import HOUSE, EntryDraft, append
@@ -136,7 +136,13 @@ def add_relay(
 
 @transaction.atomic
 def note_trouble(
-    relay_id: int, trouble: Trouble, *, detail: str = "", dice: float, by: Actor = RELAY
+    relay_id: int,
+    trouble: Trouble,
+    *,
+    detail: str = "",
+    dice: float,
+    pace: Pace = DEFAULT_PACE,
+    by: Actor = RELAY,
 ) -> datetime | None:
     """Let a relay rest, longer each time, and let circulars say why they wait; gives until when.
 
@@ -150,7 +156,7 @@ def note_trouble(
         return None
     first = row.failures == 0
     row.failures += 1
-    row.resting_until = now + rest_after(row.failures, dice)
+    row.resting_until = now + rest_after(row.failures, dice, pace)
     row.trouble, row.trouble_at = trouble.value, now
     row.trouble_detail = detail.replace("\x00", "")[:MAX_DETAIL]
     row.save(update_fields=["failures", "resting_until", "trouble", "trouble_at", "trouble_detail"])
