@@ -495,7 +495,7 @@ def _stands_below(candidate: int, unit_id: int) -> bool:
             """
             WITH RECURSIVE above AS (
                 SELECT id, parent_id FROM people_unit WHERE id = %s
-                UNION SELECT u.id, u.parent_id FROM people_unit u JOIN above ON u.id = parent_id
+                UNION SELECT u.id, u.parent_id FROM people_unit u JOIN above ON u.id = above.parent_id
             ) SELECT EXISTS (SELECT FROM above WHERE id = %s)
             """,
             [candidate, unit_id],

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from circular.people.views import account, signing_in
+from circular.people.views import account, administration, signing_in
 
 app_name = "people"
 urlpatterns = [
@@ -19,4 +19,28 @@ urlpatterns = [
     path("cuenta/llaves/opciones", account.passkey_options, name="passkey_options"),
     path("cuenta/llaves", account.add_passkey, name="add_passkey"),
     path("cuenta/llaves/<int:key_id>/quitar", account.remove_passkey, name="remove_passkey"),
+    path("administracion/personas", administration.people, name="people"),
+    path("administracion/personas/invitar", administration.invite, name="invite"),
+    path("administracion/personas/<int:person_id>", administration.person, name="person"),
+    path(
+        "administracion/personas/<int:person_id>/invitar",
+        administration.invite_again,
+        name="invite_again",
+    ),
+    path("administracion/cargos", administration.posts, name="posts"),
+    path("administracion/cargos/nuevo", administration.post, name="post_new"),
+    path("administracion/cargos/<int:post_id>", administration.post, name="post"),
+    path("administracion/cargos/<int:post_id>/asignar", administration.appoint, name="appoint"),
+    path(
+        "administracion/asignaciones/<int:holding_id>/terminar",
+        administration.end_holding,
+        name="end_holding",
+    ),
+    path("administracion/dependencias", administration.units, name="units"),
+    path("administracion/dependencias/nueva", administration.unit, name="unit_new"),
+    path("administracion/dependencias/<int:unit_id>", administration.unit, name="unit"),
+    path("administracion/remitentes", administration.senders, name="senders"),
+    path("administracion/remitentes/nuevo", administration.sender, name="sender_new"),
+    path("administracion/remitentes/<int:sender_id>", administration.sender, name="sender"),
+    path("administracion/institucion", administration.institution, name="institution"),
 ]

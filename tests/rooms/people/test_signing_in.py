@@ -14,6 +14,7 @@ from circular.evidence.actors import SYSTEM, Actor
 from circular.evidence.chain import HOUSE
 from circular.evidence.queries import entries_of
 from circular.people import queries, services, signin
+from circular.people.accounts import KnownAccount
 from circular.people.models import OneTimeLink, Person, SignInCode
 
 pytestmark = pytest.mark.django_db
@@ -253,7 +254,7 @@ def test_an_account_that_went_between_mail_and_code_does_not_come_in(
 def test_a_deactivated_person_gets_no_code_although_the_directory_knows_the_address(
     luz: str, letterbox: Any
 ) -> None:
-    account = services.KnownAccount(luz, "Luz Peña", "")
+    account = KnownAccount(luz, "Luz Peña", "")
     Person.objects.filter(pk=services.ensure_person(account)).update(is_active=False)
 
     signin.ask_for_code(luz, now=timezone.now())
