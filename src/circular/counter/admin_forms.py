@@ -1,12 +1,13 @@
 """What an administrator types about the house: relays, witnesses, time limits, recesses, office hours."""
 
 from datetime import time
-from typing import Any, override
+from typing import Any
 
 from django import forms
 from django.core.validators import validate_email
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from typing_extensions import override
 
 from circular.counter.forms import DayField
 from circular.dispatch.models import Security

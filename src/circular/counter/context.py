@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from circular.counter import queries
 from circular.people import queries as people
 from circular.people.roles import Role
+from circular.workflow import queries as workflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,11 @@ class Page:
     @cached_property
     def footer(self) -> str:
         """Return the procedure and the zone in which times are said."""
-        return _("Hora de Colombia")
+        procedure = workflow.procedure_in_force()
+        return _("Procedimiento %(code)s, versión %(version)s · Hora de Colombia") % {
+            "code": procedure.code,
+            "version": procedure.version,
+        }
 
 
 def page(request: HttpRequest) -> dict[str, object]:

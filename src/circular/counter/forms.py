@@ -9,13 +9,14 @@ Rules:
 import re
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time
-from typing import Any, override
+from typing import Any
 
 from django import forms
 from django.core.validators import validate_email
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from typing_extensions import override
 
 from circular.counter import labels
 from circular.directory.rules import Clause, Rule
@@ -143,7 +144,7 @@ class RequestForm(forms.Form):
         help_text=gettext_lazy("Solo si ya lo tiene hecho: reemplaza el formato del mensaje."),
         widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false"}),
     )
-    files = FilesField(
+    attached = FilesField(
         label=gettext_lazy("Anexos"),
         required=False,
         help_text=gettext_lazy("Mejor un enlace que un anexo. Hasta 10 MB cada uno."),

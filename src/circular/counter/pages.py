@@ -21,10 +21,10 @@ from circular.counter import (
     parts,
     queries,
     trays,
+    verdicts,
 )
 from circular.evidence import queries as archive
 from circular.evidence.chain import ChainKey, case_chain, check_chain
-from circular.followup import queries as followup
 from circular.mailformat import tokens
 from circular.mailing import queries as mailings
 from circular.mailing.models import Recipient
@@ -167,12 +167,10 @@ def acts_part(
 ) -> parts.Acts:
     """Return what the reader may do now, and what not yet."""
     reader = desk.reader(request)
-    open_acts = workflow.acts_open_to(reader.person, row.pk)
+    open_acts = workflow.acts_open(workflow.facts_of(row), workflow.doer(reader.person), row)
     allowed = [one.act for one in open_acts if one.refusal is None]
     refused = {
-        one.act: (one.refusal.value, str(one.sentence))
-        for one in open_acts
-        if one.refusal is not None
+        one.act: (one.refusal.value, one.sentence) for one in open_acts if one.refusal is not None
     }
     seen = {"seen_digest": digest}
     hidden: dict[Act, Mapping[str, str]] = {
@@ -369,42 +367,26 @@ def notes_part(row: Request) -> list[dict[str, Any]]:
 
 def verdict_part(row: Request, case: casefile.CaseFile) -> dict[str, Any]:
     """Return the verdict with its reasons, or the checks as they stand before it."""
-    found = followup.verification_of(row.pk)
-    if found is None:
-        return {"verdict": None, "checks": ()}
-    checks = tuple(check_of(one) for one in found.checks)
+    found = verdicts.of_case(row.pk)
     if not row.verdict or row.verified_at is None:
+        started = row.started_at is not None or row.sent_at is not None
+        checks = found.checks if found is not None else verdicts.expected() if started else ()
         return {"verdict": None, "checks": checks}
     good = row.verdict == Verdict.POSITIVE
     entry = next((one for one in reversed(case.entries) if one.act == Act.VERIFY.value), None)
     by = casefile.by_whom(entry, case.people, case.posts) if entry is not None else "Circular"
     at = formats.moment_with_year(timezone.localtime(row.verified_at), trays.lang())
     return {
-        "checks": checks,
+        "checks": found.checks if found is not None else (),
         "verdict": {
             "tone": "c-ok" if good else "c-bad",
             "icon": "circle-check" if good else "alert-triangle",
             "fact": _("Verificado: el correo se envió como se aprobó")
             if good
-            else _("No verificado: lo recibido no es lo aprobado"),
+            else _("No verificado: el correo no se pudo comprobar como se aprobó"),
             "who": f"{by}, {at}.",
         },
     }
-
-
-def check_of(found: Any) -> parts.Check:
-    """Return one reason of a verdict as a check."""
-    tones = {"ok": parts.Tone.OK, "bad": parts.Tone.BAD, "warn": parts.Tone.WARN}
-    icons = {"ok": "circle-check", "bad": "circle-x", "warn": "clock"}
-    return parts.Check(
-        tone=tones.get(found.tone, parts.Tone.IDLE),
-        icon=icons.get(found.tone, "circle-dashed"),
-        fact=str(found.fact),
-        more=str(found.more),
-        seal=found.seal,
-        approved=found.approved,
-        received=found.received,
-    )
 
 
 def case_page(request: HttpRequest, row: Request) -> dict[str, Any]:
@@ -459,14 +441,16 @@ def case_page(request: HttpRequest, row: Request) -> dict[str, Any]:
 def check_case(case: casefile.CaseFile) -> bool:
     """Tell whether the entries on the page form an unbroken chain."""
     key = chain_of(case.request)
-    return not check_chain(key, archive.stored_entries(key), ()).problems
+    return check_chain(str(key), archive.stored_entries(key)).finding is None
 
 
 def machine_facts(request: HttpRequest, row: Request) -> dict[str, Any]:
     """Return the case as one JSON object."""
     case = file_of(row)
     totals = casefile.totals(row)
-    open_acts = workflow.acts_open_to(desk.reader(request).person, row.pk)
+    open_acts = workflow.acts_open(
+        workflow.facts_of(row), workflow.doer(desk.reader(request).person), row
+    )
     message_ids = letter_ids(case)
     activities = []
     for activity in case.procedure.activities:
@@ -501,8 +485,16 @@ def machine_facts(request: HttpRequest, row: Request) -> dict[str, Any]:
             if letter.letter in {"confirmation_to_communications", "confirmation_to_requester"}
         ],
         "verified": row.verdict == Verdict.POSITIVE and row.verified_at is not None,
+        "possible_duplicates": duplicates_for(desk.reader(request), row),
         "acts": [one.act.value for one in open_acts if one.refusal is None],
     }
+
+
+def duplicates_for(reader: queries.Reader, row: Request) -> list[str]:
+    """Return who may have got two copies, to the offices that may know it by name."""
+    if row.mailing_id is None or not reader.may(Permission.SEE_ALL_CASES):
+        return []
+    return [one.address for one in mailings.possible_duplicates(row.mailing_id)]
 
 
 def message_id_of(letter: Correspondence) -> str:

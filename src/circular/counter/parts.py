@@ -179,8 +179,7 @@ class Check:
     fact: str
     more: str = ""
     seal: str = ""
-    approved: str = ""
-    received: str = ""
+    diff: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

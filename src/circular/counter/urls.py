@@ -14,6 +14,7 @@ from circular.counter.views import (
     request,
     sending,
     tray,
+    unsorted,
 )
 
 NUMBER = r"(?P<number>[A-Z]{1,12}-[0-9]{4}-[0-9]{4,9})"
@@ -23,6 +24,9 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("aspecto.css", appearance.colours, name="colours"),
     path("bandeja", tray.tray, name="tray"),
+    path("bandeja/correo", unsorted.unsorted, name="unsorted"),
+    path("bandeja/correo/<int:mail_id>", unsorted.mail, name="unsorted-mail"),
+    path("bandeja/correo/<int:mail_id>/original", unsorted.original, name="unsorted-original"),
     path("expedientes", tray.cases, name="cases"),
     path("solicitudes/nueva", request.new, name="request-new"),
     path("solicitudes/publico", request.count, name="audience-count"),

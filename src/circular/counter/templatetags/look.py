@@ -200,7 +200,7 @@ def field(bound: BoundField, css: str = "") -> dict[str, object]:
         described.append(f"{bound.auto_id}-h")
     if bound.errors:
         described.append(f"{bound.auto_id}-e")
-    attributes = {}
+    attributes: dict[str, str | bool] = {}
     if described:
         attributes["aria-describedby"] = " ".join(described)
     if bound.errors:

@@ -21,15 +21,15 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from circular.counter import casefile, deeds, desk, formats, pages, parts, queries, trays
+from circular.counter import casefile, deeds, desk, formats, pages, parts, queries, trays, verdicts
 from circular.counter.forms import DeclareForm, ReasonForm, RejectForm, ScheduleForm
 from circular.evidence.actors import Actor
-from circular.followup import queries as followup
 from circular.people.models import Post
 from circular.people.roles import Role
 from circular.workflow import labels as words
 from circular.workflow import services
 from circular.workflow.acts import Act, Figures
+from circular.workflow.guards import Refusal
 from circular.workflow.models import Request
 from circular.workflow.queries import standing
 from circular.workflow.states import State, Verdict
@@ -101,14 +101,14 @@ def _done(request: HttpRequest, row: Request, deed: deeds.Deed) -> HttpResponse:
         return _asked(request, row, deed, form=form, status=422)
     answer = carry_out(request, row, deed, form)
     match answer:
-        case int():
+        case int() if answer:
             made = Request.objects.get(pk=answer)
             told.success(request, _("Se preparó un borrador a partir de este expediente."))
             return redirect(trays.case_url(made))
         case NotMoved():
             return _refused(request, row, deed, answer, form)
         case _:
-            told.success(request, outcome_words(deed, row))
+            told.success(request, outcome_words(deed))
     if deed.act in {Act.START, Act.PAUSE, Act.RESUME, Act.RESEND_MISSING}:
         return redirect("sending", row.filing_number)
     return redirect("case", row.filing_number)
@@ -160,7 +160,7 @@ def carry_out(
         case Act.SIGN_OFF:
             return services.sign_off(pk, by=by, seen_digest=digest)
         case Act.APPROVE:
-            return services.approve(pk, by=by, seen_digest=digest, seen_count=count)
+            return services.approve(pk, by=by, seen_digest=digest, seen_count=count or 0)
         case Act.AUTHORISE:
             post = Post.objects.filter(code=by.post or "").values_list("pk", flat=True).first()
             return services.authorise(pk, by=by, seen_digest=digest, post=post)
@@ -198,7 +198,9 @@ def carry_out(
         case Act.DECLARE_URGENT:
             return services.declare_urgent(pk, by=by, reason=given["reason"])
         case Act.CLOSE:
-            return services.close(pk, by=by)
+            return services.close(pk, by=by, reason=given.get("reason", ""))
+        case Act.REMIND:
+            return _remind(row, by)
         case Act.REOPEN:
             return services.reopen(pk, by=by, reason=given["reason"])
         case Act.COPY:
@@ -207,6 +209,14 @@ def carry_out(
             return services.issue_erratum(pk, by=by)
         case _other:
             raise Http404
+
+
+def _remind(row: Request, by: Actor) -> Answer | int:
+    """Remind whoever owes what is due first."""
+    duty = queries.open_duties([row.pk]).get(row.pk)
+    if duty is None or not services.remind(duty.pk, by=by):
+        return NotMoved(Refusal.ALREADY_DONE)
+    return 0
 
 
 def _count(text: str) -> int | None:
@@ -244,14 +254,14 @@ def _declare(pk: int, by: Actor, given: Mapping[str, Any]) -> Answer:
 def _verify(request: HttpRequest, row: Request, by: Actor) -> Answer:
     """Record a person's verdict with the checks as they stand."""
     positive = request.POST.get("verdict") != Verdict.NEGATIVE.value
-    found = followup.verification_of(row.pk)
-    checks = [(one.tone == "ok", str(one.fact)) for one in found.checks] if found else []
+    found = verdicts.of_case(row.pk)
     return services.verify(
         row.pk,
         by=by,
         verdict=Verdict.POSITIVE if positive else Verdict.NEGATIVE,
-        reasons=found.reasons if found else (),
-        checks=checks,
+        reasons=[reason.value for reason in found.reasons] if found is not None else (),
+        checks=found.for_letter if found is not None else (),
+        difference=found.difference if found is not None else (),
     )
 
 
@@ -329,7 +339,7 @@ def _asked(
     refused: Mapping[str, str] | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    asked = asking(request, row, deed)
+    asked = asking(row, deed)
     form = form if form is not None else form_of(deed, row)
     return render(
         request,
@@ -357,7 +367,7 @@ def _asked(
     )
 
 
-def asking(request: HttpRequest, row: Request, deed: deeds.Deed) -> Asked:
+def asking(row: Request, deed: deeds.Deed) -> Asked:
     """Return the question, who is touched, and the words of the button."""
     number = row.filing_number or ""
     label = str(deed.label).rstrip("…")
@@ -579,8 +589,8 @@ def _ask_start(row: Request, number: str) -> Asked:
 
 
 def _ask_verify(row: Request) -> Asked:
-    found = followup.verification_of(row.pk)
-    checks = [pages.check_of(one) for one in found.checks] if found is not None else []
+    found = verdicts.of_case(row.pk)
+    checks = list(found.checks) if found is not None else []
     if not checks:
         checks = [
             _check(
@@ -631,7 +641,7 @@ def _ask_resend(row: Request) -> Asked:
     )
 
 
-def outcome_words(deed: deeds.Deed, row: Request) -> str:
+def outcome_words(deed: deeds.Deed) -> str:
     """Say what is now true, not applause."""
     return {
         Act.TAKE: _("El asunto está a su cargo."),

@@ -23,13 +23,11 @@ from circular.counter import desk, formats, labels, relay_words, trays
 from circular.counter.admin_forms import LimitForm, RecessForm, RelayForm, RulesForm, WitnessForm
 from circular.dispatch import queries as relays
 from circular.dispatch import services as dispatch
-from circular.dispatch.dialling import try_out_now
 from circular.dispatch.labels import trouble_name
 from circular.evidence.actors import Actor
 from circular.mailing import services as mailing
 from circular.mailing.content import ContentError
 from circular.mailing.models import WitnessMailbox
-from circular.people import queries as people
 from circular.people.models import Post
 from circular.people.roles import Permission
 from circular.workflow import queries as workflow
@@ -40,38 +38,45 @@ from circular.workflow.states import Stage
 DOORS: tuple[tuple[Permission, str, str, Promise, Promise], ...] = (
     (
         Permission.ADMINISTER,
-        "people",
+        "people:people",
         "users",
         gettext_lazy("Personas"),
         gettext_lazy("Invitar, dar de baja y decir por qué dependencias solicitan"),
     ),
     (
         Permission.ADMINISTER,
-        "posts",
+        "people:posts",
         "user-check",
         gettext_lazy("Cargos"),
         gettext_lazy("El buzón de cada cargo y quién lo ocupa, también por encargo"),
     ),
     (
         Permission.ADMINISTER,
-        "units",
+        "people:units",
         "building",
         gettext_lazy("Dependencias"),
         gettext_lazy("El árbol de quienes pueden solicitar"),
     ),
     (
         Permission.ADMINISTER,
-        "senders",
+        "people:senders",
         "mail",
         gettext_lazy("Remitentes"),
         gettext_lazy("El catálogo: nadie escribe un remitente a mano"),
     ),
     (
         Permission.ADMINISTER,
-        "institution",
+        "people:institution",
         "certificate",
         gettext_lazy("Institución"),
         gettext_lazy("Nombres, buzón de solicitudes, separación de funciones, colores"),
+    ),
+    (
+        Permission.IMPORT_ACCOUNTS,
+        "directory:import",
+        "upload",
+        gettext_lazy("Importar el directorio"),
+        gettext_lazy("La lista entera de cuentas, desde un archivo CSV"),
     ),
     (
         Permission.OPERATE_SENDING,
@@ -224,10 +229,8 @@ def relay_test(request: HttpRequest, relay_id: int) -> HttpResponse:
 
 
 def _tell_test(request: HttpRequest, relay_id: int) -> None:
-    access = dispatch.access_of(relay_id)
-    found = try_out_now(access, domain=people.institution().domain or "localhost")
+    found = dispatch.test_relay(relay_id, by=desk.actor(request))
     if found.ok:
-        dispatch.note_working(relay_id)
         told.success(
             request,
             _("El servidor respondió en %(ms)s ms y acepta a este equipo.")

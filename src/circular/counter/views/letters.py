@@ -22,7 +22,6 @@ from circular.mailing.rendering import preview
 from circular.people.roles import Role
 from circular.workflow import services
 from circular.workflow.models import Correspondence, Request
-from circular.workflow.transitions import NotMoved
 
 
 def _letter(request: HttpRequest, number: str, letter_id: int) -> tuple[Request, Correspondence]:
@@ -71,12 +70,9 @@ def letter(request: HttpRequest, number: str, letter_id: int) -> HttpResponse:
             told.success(request, _("La carta quedó anotada como leída."))
             return redirect(reverse("case", args=[number]) + "#correspondencia")
         if form.is_valid():
-            answer = services.answer_correspondence(
-                found.pk, by=by, text=form.cleaned_data["reason"]
-            )
-            if not isinstance(answer, NotMoved):
-                told.success(request, _("La respuesta va en camino."))
-                return redirect(reverse("case", args=[number]) + "#correspondencia")
+            services.answer_correspondence(found.pk, by=by, text=form.cleaned_data["reason"])
+            told.success(request, _("La respuesta va en camino."))
+            return redirect(reverse("case", args=[number]) + "#correspondencia")
         status = 422
     return render(
         request,

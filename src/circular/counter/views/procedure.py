@@ -14,7 +14,8 @@ from django.views.decorators.http import require_safe
 from circular.counter import desk, formats, labels, trays
 from circular.people.roles import Permission
 from circular.workflow import queries as workflow
-from circular.workflow.models import Recess, Request
+from circular.workflow.limits import OWED_BY
+from circular.workflow.models import Recess
 from circular.workflow.states import Stage
 
 AHEAD = timedelta(days=366)
@@ -34,9 +35,7 @@ def procedure(request: HttpRequest) -> HttpResponse:
         if shown_or_none is None:
             raise Http404
         shown = shown_or_none
-    count = Request.objects.filter(
-        procedure__code=shown.code, procedure__version=shown.version
-    ).count()
+    count = workflow.followed(shown)
     return render(
         request,
         "counter/procedure.html",
@@ -99,7 +98,7 @@ def calendar(request: HttpRequest) -> HttpResponse:
             "limits": [
                 {
                     "stage": labels.STAGE_NAMES.get(stage, stage),
-                    "owed_by": labels.ROLES.get(workflow.owed_by(stage), ""),
+                    "owed_by": labels.ROLES.get(OWED_BY[stage].value, ""),
                     "ordinary": timedelta(minutes=limits[stage, False].minutes),
                     "urgent": timedelta(minutes=limits[stage, True].minutes),
                     "remind": timedelta(minutes=limits[stage, False].remind_every_minutes),

@@ -388,9 +388,9 @@ def _files(request: HttpRequest, form: RequestForm) -> list[dict[str, Any]]:
     """
     dropped = set(request.POST.getlist("drop"))
     files = [file for file in _kept(request.POST.get("kept", "")) if file["digest"] not in dropped]
-    if "files" in form.errors:
+    if "attached" in form.errors:
         return files
-    for file in request.FILES.getlist("files"):
+    for file in request.FILES.getlist("attached"):
         content = file.read()
         media_type = file.content_type or "application/octet-stream"
         digest = store_blob(content, media_type=media_type)
@@ -476,7 +476,7 @@ def _show(
     if files is None:
         files = _kept(str(form.initial.get("kept", "")))
     if form.is_bound:
-        data = form.data.copy()
+        data = request.POST.copy()
         data["kept"] = _keep(files)
         form.data = data
     filed = row is not None and bool(row.filing_number)

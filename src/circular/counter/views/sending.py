@@ -141,7 +141,9 @@ def page(request: HttpRequest, row: Request, mailing: Mailing) -> dict[str, Any]
     problems = outcomes.problems(mailing.pk, limit=SHOWN)
     duplicates = mailings.possible_duplicates(mailing.pk, limit=SHOWN)
     open_acts = {
-        one.act for one in workflow.acts_open_to(reader.person, row.pk) if one.refusal is None
+        one.act
+        for one in workflow.acts_open(workflow.facts_of(row), workflow.doer(reader.person), row)
+        if one.refusal is None
     }
     bar = deeds.bar(
         number=row.filing_number or "",
@@ -167,7 +169,9 @@ def page(request: HttpRequest, row: Request, mailing: Mailing) -> dict[str, Any]
         "duplicates": [
             {"address": one.address, "told": labels.RECIPIENT_STATES.get(one.state.value, "")}
             for one in duplicates
-        ],
+        ]
+        if reader.may(Permission.SEE_ALL_CASES)
+        else [],
         "duplicates_heading": ngettext(
             "%(count)s persona pudo recibir dos copias",
             "%(count)s personas pudieron recibir dos copias",
