@@ -10,7 +10,7 @@ Rule 4: a mailbox that cannot be read proves nothing either way: past the limit 
         The same holds without witnesses and for a sending by other means: the clerk holds the case,
         and the reminders of activity 5 go on.
 Rule 5: one reminder per time that came due; at the escalation the process owner is told; after it
-        the reminders go on.
+        the reminders go on. A limit that passed while nobody looked is noticed in office hours.
 
 Sources: design.md §1 (verify), §2.2, §2.7, §2.8; practice.md §5.
 """
@@ -191,6 +191,11 @@ class DutyFacts:
     reminders: int
     escalate_after: int
     escalated: bool
+    office_open: bool
+
+
+# A limit may fall on the last minute of the day, and a round comes seconds later.
+STILL_ON_TIME = timedelta(hours=1)
 
 
 def what_is_due(duty: DutyFacts, now: datetime) -> Due:
@@ -198,6 +203,8 @@ def what_is_due(duty: DutyFacts, now: datetime) -> Due:
     if duty.is_draft:
         return Due.LAPSE if now >= duty.due_at else Due.NOTHING
     if now < duty.due_at or duty.next_reminder_at is None or now < duty.next_reminder_at:
+        return Due.NOTHING
+    if not duty.office_open and now - duty.next_reminder_at > STILL_ON_TIME:
         return Due.NOTHING
     if not duty.escalated and duty.reminders >= duty.escalate_after:
         return Due.ESCALATE

@@ -57,7 +57,7 @@ def duties_come_due(now: datetime) -> list[int]:
     return list(rows.values_list("id", flat=True)[:AT_A_TIME])
 
 
-def duty_facts(duty_id: int) -> tuple[int, DutyFacts] | None:
+def duty_facts(duty_id: int, now: datetime) -> tuple[int, DutyFacts] | None:
     """Give an open duty's request and what the clerk needs to know of it."""
     duty = (
         Duty.objects.filter(pk=duty_id, ended_at__isnull=True)
@@ -74,6 +74,7 @@ def duty_facts(duty_id: int) -> tuple[int, DutyFacts] | None:
         reminders=duty.reminders,
         escalate_after=limit.escalate_after,
         escalated=duty.escalated_at is not None,
+        office_open=house.office_calendar().is_open(now),
     )
 
 

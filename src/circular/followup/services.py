@@ -322,16 +322,17 @@ def notice_silence(duty_id: int) -> Due:
     if request_id is None:
         return Due.NOTHING
     Request.objects.select_for_update(no_key=True).get(pk=request_id)
-    found = queries.duty_facts(duty_id)
+    now = timezone.now()
+    found = queries.duty_facts(duty_id, now)
     if found is None:
         return Due.NOTHING
     _, duty = found
-    now = timezone.now()
     due = what_is_due(duty, now)
-    if due is Due.NOTHING or (duty.next_reminder_at is None and due is not Due.LAPSE):
-        return Due.NOTHING
     if due is Due.LAPSE:
         return due if isinstance(desk.lapse_draft(request_id, by=CLOCK), Moved) else Due.NOTHING
+    owed_at = duty.next_reminder_at
+    if due is Due.NOTHING or owed_at is None:
+        return Due.NOTHING
     kind = ReminderKind.ESCALATION if due is Due.ESCALATE else ReminderKind.REMINDER
     _, first_time = Reminder.objects.get_or_create(
         duty_id=duty_id,

@@ -217,6 +217,7 @@ REVIEW = DutyFacts(
     reminders=0,
     escalate_after=2,
     escalated=False,
+    office_open=True,
 )
 
 
@@ -226,6 +227,8 @@ REVIEW = DutyFacts(
         (REVIEW, NOON - timedelta(seconds=1), Due.NOTHING),
         (REVIEW, NOON, Due.REMIND),
         (replace(REVIEW, reminders=1, next_reminder_at=LIMIT), NOON, Due.NOTHING),
+        (replace(REVIEW, office_open=False), NOON + timedelta(minutes=5), Due.REMIND),
+        (replace(REVIEW, office_open=False), NOON + timedelta(hours=5), Due.NOTHING),
         (replace(REVIEW, reminders=1, next_reminder_at=LIMIT), LIMIT, Due.REMIND),
         (replace(REVIEW, reminders=2, next_reminder_at=LIMIT), LIMIT, Due.ESCALATE),
         (replace(REVIEW, reminders=3, next_reminder_at=LIMIT, escalated=True), LIMIT, Due.REMIND),
