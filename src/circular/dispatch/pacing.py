@@ -17,7 +17,7 @@ JITTER = 0.25  # at most a quarter longer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """The figures that decide how patient the post office is; seconds."""
+    """The figures that decide how patient the post office is; seconds, but for `at_risk`."""
 
     first_retry: float = 60
     longest_retry: float = 3600
@@ -28,6 +28,7 @@ class Pace:
     idle_session: float = 5  # an idle connection is given back to the relay
     lease: float = 900  # longer than the patience for the answer to a dot
     stop_within: float = 15
+    at_risk: int = 24  # people whom a kill of one process may leave in doubt: policy, not tuning
 
 
 DEFAULT_PACE = Pace()
