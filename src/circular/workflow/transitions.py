@@ -496,6 +496,9 @@ def objection(
 def _wrong(facts: RequestFacts, deed: Deed, move: Move) -> Refusal:
     if deed.act is Act.TAKE and facts.state is State.IN_REVIEW:
         # Two reviewers at once: the second is told who has it, not a state.
+        refusal, objects = move.who
+        if objects(facts, deed):
+            return refusal
         return Refusal.ALREADY_TAKEN if facts.reviewer != deed.by.person else Refusal.ALREADY_YOURS
     if facts.state not in FINAL and all(PLACE[facts.state] < PLACE[s] for s in move.sources):
         return Refusal.TOO_EARLY
