@@ -191,6 +191,17 @@ def mailings_to_settle(limit: int = 100) -> list[int]:
     )
 
 
+def mailings_overdue(now: datetime, limit: int = 100) -> list[int]:
+    """Return the mailings whose deadline has passed while somebody, or a witness, still waits."""
+    waiting = Q(pending__gt=0) | Q(witnesses_pending__gt=0)
+    states = [MailingState.PAUSED.value, *(state.value for state in LEASABLE_STATES)]
+    return list(
+        Mailing.objects.filter(waiting, state__in=states, deadline_at__lte=now)
+        .order_by("id")
+        .values_list("id", flat=True)[:limit]
+    )
+
+
 def stencil(digest: str) -> StencilContent:
     """Return the content that a digest stands for.
 

@@ -354,7 +354,9 @@ def release_mailing(mailing_id: int, *, by: Actor, deadline_after: timedelta | N
     now = timezone.now()
     _pin(row, now, deadline_after)
     drafts = []
-    if row.kind != MailingKind.SECRET:
+    # A letter of a case is proved by the case's own entry; opening a chain here would hold the
+    # head of the house until the whole act commits.
+    if row.kind != MailingKind.SECRET and (row.kind != MailingKind.LETTER or row.case is None):
         drafts.append(
             EntryDraft(
                 chain=mailing_chain(mailing_id),
@@ -520,12 +522,25 @@ def _move(
 def note_settled(mailing_id: int, *, by: Actor) -> bool:
     """Say in the row that nobody is pending any more; doubts do not stop it (design §1).
 
-    Locks:   the mailing row (no key)
+    Locks:   the mailing row (no key), the mailing's chain
     Repeat:  False when it is settled already or still owes somebody
     """
     row = Mailing.objects.select_for_update(no_key=True).get(pk=mailing_id)
-    if row.state not in {MailingState.RELEASED, MailingState.PAUSED} or row.pending:
+    drafts = settled_entries(row, by=by)
+    if drafts is None:
         return False
+    append(*drafts)
+    return True
+
+
+def settled_entries(row: Mailing, *, by: Actor) -> list[EntryDraft] | None:
+    """Settle a mailing whose row the caller holds, and return the entries to append at the end.
+
+    Repeat:  None when it is settled already or still owes somebody
+    """
+    row.refresh_from_db()
+    if row.state not in {MailingState.RELEASED, MailingState.PAUSED} or row.pending:
+        return None
     now = timezone.now()
     row.state = MailingState.SETTLED
     row.settled_at = now
@@ -533,10 +548,11 @@ def note_settled(mailing_id: int, *, by: Actor) -> bool:
     row.save(update_fields=["state", "settled_at", "self_paused"])
     if row.kind == MailingKind.SECRET:
         drop_content(row.stencil_id)
-        return True
-    append(
+        return []
+    jobs.enqueue(jobs.SettleRound())
+    return [
         EntryDraft(
-            chain=mailing_chain(mailing_id),
+            chain=mailing_chain(row.pk),
             act="settled",
             by=by,
             at=now,
@@ -550,9 +566,22 @@ def note_settled(mailing_id: int, *, by: Actor) -> bool:
                 "pending": row.pending,
             },
         )
-    )
-    jobs.enqueue(jobs.SettleRound())
-    return True
+    ]
+
+
+def hold_mailing(mailing_id: int) -> Mailing:
+    """Lock one mailing; for ``outcomes``, before it moves any row."""
+    return Mailing.objects.select_for_update(no_key=True).get(pk=mailing_id)
+
+
+def hold_mailings(recipients: Sequence[int]) -> list[Mailing]:
+    """Lock the mailings of these recipients, by id; for ``outcomes``, before it moves any row.
+
+    Mailing first, recipients next, heads of chains last: whoever keeps this order cannot lock
+    himself and another out.
+    """
+    found = Recipient.objects.filter(pk__in=recipients).values("mailing")
+    return list(Mailing.objects.select_for_update(no_key=True).filter(pk__in=found).order_by("id"))
 
 
 @transaction.atomic

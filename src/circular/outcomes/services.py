@@ -8,13 +8,14 @@ Rules:
   4. The mailing that owes nobody anything is settled in the same transaction, and says so.
 
 When it fails: nothing is written, the lease stands, and recovery will put the rows in doubt.
-Locks:   recipients by id, then the mailing row (by the trigger), the heads of chains last.
+Locks:   the mailing row first, its recipients by id, the heads of chains last; always in this order.
 Sources: design §2.1 and §2.2; reliability.md §2 rules 3 to 6; RFC 1047.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from circular.evidence.services import EntryDraft, append, mailing_chain
 from circular.mailing import queries as mailing_queries
 from circular.mailing import services as mailing
 from circular.mailing.kinds import MailingKind
+from circular.mailing.models import Mailing
 from circular.mailing.recipients import Reason, RecipientState
 from circular.outcomes.verdicts import (
     OutcomeFact,
@@ -40,6 +42,7 @@ from circular.outcomes.verdicts import (
     state_after,
 )
 
+_STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 _REPLY_CHARACTERS = 1000  # a relay's words; RFC 5321 §4.5.3.1.5 allows 512 octets a line
 
 
@@ -69,18 +72,19 @@ def settle(facts: Sequence[OutcomeFact], *, lease: int | None, by: Actor) -> Set
     that is past the mailing's deadline, or suppressed when it was cancelled meanwhile.
 
     Shapes:  the first fact about a recipient counts
-    Locks:   the recipients by id, then their mailing
+    Locks:   their mailing, the recipients by id, the mailing's chain
     Repeat:  a second call finds the lease gone and skips everybody
     """
     if not facts:
         return Settled(moved={}, skipped=(), settled_mailings=())
+    held = mailing.hold_mailings([fact.recipient for fact in facts])
     with connection.cursor() as cursor:
         cursor.execute(_settle_statement(), {"lease": lease, **_columns(facts)})
         rows: list[tuple[int, int, str, str, bool, bool]] = cursor.fetchall()
     done = {row[0] for row in rows}
-    touched = sorted({row[1] for row in rows})
-    _enter_batches(rows, lease, by)
-    finished = tuple(one for one in touched if mailing.note_settled(one, by=by))
+    drafts = _batch_entries(rows, lease, by)
+    finished, settled = _settle_mailings(held, by)
+    append(*drafts, *settled)
     return Settled(
         moved=dict(Counter(RecipientState(row[3]) for row in rows)),
         skipped=tuple(sorted({fact.recipient for fact in facts} - done)),
@@ -108,10 +112,24 @@ def _plain(reply: str) -> str:
     return reply.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()[:_REPLY_CHARACTERS]
 
 
-def _enter_batches(
+def _settle_mailings(
+    held: Iterable[Mailing], by: Actor
+) -> tuple[tuple[int, ...], list[EntryDraft]]:
+    """Settle those that owe nobody any more; return which, and the entries to append."""
+    finished: list[int] = []
+    drafts: list[EntryDraft] = []
+    for row in held:
+        settled = mailing.settled_entries(row, by=by)
+        if settled is not None:
+            finished.append(row.pk)
+            drafts += settled
+    return tuple(finished), drafts
+
+
+def _batch_entries(
     rows: Iterable[tuple[int, int, str, str, bool, bool]], lease: int | None, by: Actor
-) -> None:
-    """Append one entry per mailing: counts, and a digest over who came to which state."""
+) -> list[EntryDraft]:
+    """Return one entry per mailing: counts, and a digest over who came to which state."""
     per_mailing: dict[int, list[tuple[int, str, str]]] = {}
     for recipient, mailing_id, said, state, _, _ in rows:
         per_mailing.setdefault(mailing_id, []).append((recipient, said, state))
@@ -135,7 +153,7 @@ def _enter_batches(
                 },
             )
         )
-    append(*drafts)
+    return drafts
 
 
 def _secrets_among(mailings: Iterable[int]) -> set[int]:
@@ -217,19 +235,14 @@ def resolve_doubt(
     """End one doubt as a person decided; offering again names a possible duplicate.
 
     Units:   ``reason`` is a code that stands in the entry; a note belongs to the case
-    Locks:   the mailing when it is offered again, then the recipient
+    Locks:   the mailing, the recipient, the mailing's chain
     Repeat:  False when the row is in doubt no more: somebody else was first
     """
     now = timezone.now()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT mailing_id FROM mailing_recipient WHERE id = %s AND state = 'in_doubt'",
-            [recipient_id],
-        )
-        found = cursor.fetchone()
-    if found is None:
+    held = mailing.hold_mailings([recipient_id])
+    if not held or not _is_in_doubt(recipient_id):
         return False
-    mailing_id: int = found[0]
+    mailing_id = held[0].pk
     match resolution:
         case Resolution.ACCEPTED:
             state, why = RecipientState.ACCEPTED, ""
@@ -260,6 +273,14 @@ def resolve_doubt(
     return True
 
 
+def _is_in_doubt(recipient_id: int) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT FROM mailing_recipient WHERE id = %s AND state = 'in_doubt'", [recipient_id]
+        )
+        return cursor.fetchone() is not None
+
+
 @transaction.atomic
 def settle_bounce(
     recipient_id: int,
@@ -275,11 +296,12 @@ def settle_bounce(
     A permanent one moves accepted, in doubt and pending rows to bounced; one that only warns of a
     delay moves nothing, for the relay still tries.
 
-    Locks:   the recipient, then its mailing
+    Locks:   its mailing, the recipient, the mailing's chain
     Repeat:  a row that has bounced stays; False
     """
     if not permanent:
         return False
+    held = mailing.hold_mailings([recipient_id])
     move = _Move(
         state=RecipientState.BOUNCED,
         reason=Reason.BOUNCED.value,
@@ -299,17 +321,20 @@ def settle_bounce(
     if not rows:
         return False
     mailing_id = rows[0][1]
-    mailing.note_settled(mailing_id, by=by)
+    _, settled = _settle_mailings(held, by)
     if not _secrets_among([mailing_id]):
-        append(
-            EntryDraft(
-                chain=mailing_chain(mailing_id),
-                act="bounced",
-                by=by,
-                at=timezone.now(),
-                facts={"recipient": recipient_id, "status": enhanced[:11] or None},
-            )
+        bounced = EntryDraft(
+            chain=mailing_chain(mailing_id),
+            act="bounced",
+            by=by,
+            at=timezone.now(),
+            # A status that a stranger wrote is noted only when it looks like one (RFC 3463 §2).
+            facts={
+                "recipient": recipient_id,
+                "status": enhanced if _STATUS.fullmatch(enhanced) else None,
+            },
         )
+        append(bounced, *settled)
     return True
 
 
@@ -317,8 +342,10 @@ def settle_bounce(
 def witness_seen(recipient_id: int, *, at: datetime, by: Actor = CLOCK) -> bool:
     """Record that a witness mailbox holds its copy: that row's doubt is over, and only that row's.
 
+    Locks:   its mailing, the recipient
     Repeat:  False when the row is no witness or was accepted already
     """
+    mailing.hold_mailings([recipient_id])
     move = _Move(state=RecipientState.ACCEPTED, reason="", source=Source.WITNESS, at=at, by=by)
     rows = move.carry_out(
         "r.id = %(recipient)s AND r.witness AND r.state = 'in_doubt'", recipient=recipient_id
@@ -346,7 +373,7 @@ def offer_missing_again(
     Raises:  WrongStateError for a mailing that was never released
     """
     now = timezone.now()
-    mailing.reopen_for_offering(mailing_id, at=now)
+    row = mailing.reopen_for_offering(mailing_id, at=now)
     move = _Move(state=RecipientState.PENDING, reason="", source=Source.PERSON, at=now, by=by)
     rows = move.carry_out(
         "r.mailing_id = %(mailing)s AND NOT r.witness AND (r.state = ANY (%(states)s)"
@@ -354,6 +381,8 @@ def offer_missing_again(
         mailing=mailing_id,
         states=[state.value for state in states],
     )
+    # When nobody was missing after all, the mailing is as settled as it was.
+    _, settled = _settle_mailings([row], by)
     append(
         EntryDraft(
             chain=mailing_chain(mailing_id),
@@ -361,14 +390,12 @@ def offer_missing_again(
             by=by,
             at=now,
             facts={"count": len(rows), "states": [state.value for state in states]},
-        )
+        ),
+        *settled,
     )
-    # Nobody was missing after all: the mailing is as settled as it was.
-    mailing.note_settled(mailing_id, by=by)
     return len(rows)
 
 
-@transaction.atomic
 def expire_overdue(*, by: Actor = CLOCK) -> int:
     """Refuse, as expired, the rows whose mailing's deadline has passed; returns how many.
 
@@ -378,10 +405,20 @@ def expire_overdue(*, by: Actor = CLOCK) -> int:
     Mailings that owe nobody and do not say so yet are settled as well: the safety net below
     ``settle``.
 
-    Locks:   per mailing its rows by id, then the mailing
+    Locks:   one mailing at a time, each in a transaction of its own
     Repeat:  does nothing the second time
     """
+    overdue = mailing_queries.mailings_overdue(timezone.now())
+    total = sum(_expire(mailing_id, by=by) for mailing_id in overdue)
+    for mailing_id in mailing_queries.mailings_to_settle():
+        mailing.note_settled(mailing_id, by=by)
+    return total
+
+
+@transaction.atomic
+def _expire(mailing_id: int, *, by: Actor) -> int:
     now = timezone.now()
+    row = mailing.hold_mailing(mailing_id)
     move = _Move(
         state=RecipientState.REFUSED,
         reason=Reason.EXPIRED.value,
@@ -389,30 +426,21 @@ def expire_overdue(*, by: Actor = CLOCK) -> int:
         at=now,
         by=by,
     )
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id FROM mailing_mailing"
-            " WHERE state IN ('released', 'paused') AND deadline_at <= %s ORDER BY id LIMIT 100",
-            [now],
+    rows = move.carry_out(
+        "r.mailing_id = %(mailing)s AND r.state = 'pending' AND r.lease IS NULL",
+        mailing=mailing_id,
+    )
+    _, settled = _settle_mailings([row], by)
+    drafts = [
+        EntryDraft(
+            chain=mailing_chain(mailing_id),
+            act="expired",
+            by=by,
+            at=now,
+            facts={"count": len(rows)},
         )
-        overdue = [row[0] for row in cursor.fetchall()]
-    total = 0
-    for mailing_id in overdue:
-        rows = move.carry_out(
-            "r.mailing_id = %(mailing)s AND r.state = 'pending' AND r.lease IS NULL",
-            mailing=mailing_id,
-        )
-        total += len(rows)
-        if rows and not _secrets_among([mailing_id]):
-            append(
-                EntryDraft(
-                    chain=mailing_chain(mailing_id),
-                    act="expired",
-                    by=by,
-                    at=now,
-                    facts={"count": len(rows)},
-                )
-            )
-    for mailing_id in sorted({*overdue, *mailing_queries.mailings_to_settle()}):
-        mailing.note_settled(mailing_id, by=by)
-    return total
+    ]
+    if not rows or row.kind == MailingKind.SECRET:
+        drafts = []
+    append(*drafts, *settled)
+    return len(rows)

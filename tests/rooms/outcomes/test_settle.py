@@ -331,6 +331,18 @@ def test_who_was_not_reached_by_the_deadline_is_refused_as_expired(
     assert (row.state, row.totals.refused) == (MailingState.SETTLED, 9)
 
 
+def test_a_witness_that_was_never_reached_expires_too(release: Release, lease: Lease) -> None:
+    mailing_id = release()
+    people = lease(mailing_id, 1)
+    services.settle([fact(one, Verdict.ACCEPTED) for one in people], lease=1, by=RELAY)
+    Mailing.objects.filter(pk=mailing_id).update(deadline_at=datetime.now(UTC))
+
+    assert services.expire_overdue() == 1
+
+    row = mailing_queries.mailing(mailing_id)
+    assert (row.state, row.witnesses_pending, row.totals.refused) == (MailingState.SETTLED, 0, 0)
+
+
 def test_the_database_refuses_to_change_or_delete_a_fact(release: Release, lease: Lease) -> None:
     people = lease(release(), 1)
     services.settle([fact(people[0], Verdict.ACCEPTED)], lease=1, by=RELAY)
