@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from circular.followup.closing import GOOD, Reason
 
@@ -30,6 +31,15 @@ def sentence(reason: Reason) -> str:
             " verificarlo."
         ),
     }[reason]
+
+
+def seen_by(seen: int, witnesses: int) -> str:
+    """Say how many witness mailboxes hold their copy."""
+    return ngettext(
+        "%(seen)d de %(witnesses)d cuenta testigo lo tiene.",
+        "%(seen)d de %(witnesses)d cuentas testigo lo tienen.",
+        witnesses,
+    ) % {"seen": seen, "witnesses": witnesses}
 
 
 def checks(reasons: Iterable[Reason]) -> tuple[tuple[bool, str], ...]:

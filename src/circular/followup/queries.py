@@ -13,7 +13,8 @@ from django.db.models import F, Q
 
 from circular.evidence import queries as archive
 from circular.evidence.chain import case_chain
-from circular.followup.closing import FINAL, DutyFacts, Outcome, Reason
+from circular.followup import labels
+from circular.followup.closing import FINAL, GOOD, DutyFacts, Outcome, Reason, Sight
 from circular.followup.models import Confirmation, ConfirmationKind, Verification
 from circular.mailing.kinds import MailingState
 from circular.workflow.acts import Act
@@ -160,6 +161,73 @@ class VerificationRow:
     first_look_at: datetime
     last_look_at: datetime
     next_look_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckView:
+    """One thing that a verification looked at, in the reader's language.
+
+    Shapes:  tone is ok, bad, warn or idle; approved and received are one differing line each
+    """
+
+    tone: str
+    fact: str
+    more: str = ""
+    seal: str = ""
+    approved: str = ""
+    received: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationView:
+    """The last verification of a case as its page shows it."""
+
+    outcome: Outcome
+    checks: tuple[CheckView, ...]
+    reasons: tuple[str, ...]  # codes, as `workflow.services.verify` takes them
+    difference: tuple[str, ...]
+    last_look_at: datetime
+    next_look_at: datetime | None  # None after the verdict
+
+
+def verification_of(request_id: int) -> VerificationView | None:
+    """Give what the last verification of a case came to; None before the first look."""
+    rows = verifications(request_id)
+    if not rows:
+        return None
+    row = rows[-1]
+    return VerificationView(
+        outcome=row.outcome,
+        checks=tuple(_check(reason, row) for reason in row.reasons),
+        reasons=tuple(reason.value for reason in row.reasons),
+        difference=row.difference,
+        last_look_at=row.last_look_at,
+        next_look_at=None if row.outcome in FINAL else row.next_look_at,
+    )
+
+
+def _check(reason: Reason, row: VerificationRow) -> CheckView:
+    fact = labels.sentence(reason)
+    if reason in GOOD:
+        tone = "ok"
+    elif row.outcome is Outcome.WAITING:
+        tone = "idle"
+    else:
+        tone = "bad" if row.outcome is Outcome.NEGATIVE else "warn"
+    seen = sum(sight["sight"] in {Sight.EQUAL, Sight.DIFFERENT} for sight in row.sights)
+    match reason:
+        case Reason.WITNESSES_RECEIVED | Reason.WITNESS_NOT_SEEN | Reason.WITNESS_UNREADABLE:
+            return CheckView(tone=tone, fact=fact, more=labels.seen_by(seen, len(row.sights)))
+        case Reason.TEXT_EQUALS:
+            return CheckView(tone=tone, fact=fact, seal=str(row.sights[0]["expected"]))
+        case Reason.TEXT_DIFFERS:
+            lost = (line[2:] for line in row.difference if line.startswith("- "))
+            added = (line[2:] for line in row.difference if line.startswith("+ "))
+            return CheckView(
+                tone=tone, fact=fact, approved=next(lost, ""), received=next(added, "")
+            )
+        case _:
+            return CheckView(tone=tone, fact=fact)
 
 
 def verifications(request_id: int) -> list[VerificationRow]:

@@ -126,6 +126,10 @@ def test_one_word_altered_in_the_witness_mailbox_is_a_negative_verdict_with_the_
     assert Reason.TEXT_DIFFERS in found.reasons
     assert any(line.startswith("-") and "martes" in line for line in found.difference)
     assert any(line.startswith("+") and "jueves" in line for line in found.difference)
+    view = queries.verification_of(request_id)
+    assert view is not None
+    [differs] = [check for check in view.checks if check.received]
+    assert (differs.tone, "jueves" in differs.received) == ("bad", True)
     told = letters(request_id, "verdict_negative")
     assert told
     assert any("jueves" in text_of(letter) for letter in told)
@@ -160,6 +164,10 @@ def test_a_copy_that_was_not_seen_is_looked_for_again_and_never_called_arrived(
     second = services.verify_case(request_id, opening=inbox.opening)
 
     assert (first, second) == (Outcome.WAITING, Outcome.POSITIVE)
+    view = queries.verification_of(request_id)
+    assert view is not None
+    assert {check.tone for check in view.checks} == {"ok"}
+    assert any(check.seal for check in view.checks)
     [row] = queries.verifications(request_id)
     assert row.attempts == 2
 
@@ -204,6 +212,10 @@ def test_a_mailbox_that_cannot_be_read_proves_nothing_and_past_the_limit_a_perso
     assert state(request_id) == "confirmed"
     [row] = queries.verifications(request_id)
     assert row.sights[0]["code"] == "mailbox_unreachable"
+
+
+def test_before_the_first_look_there_is_nothing_to_show(settled: Settled) -> None:
+    assert queries.verification_of(settled()) is None
 
 
 def test_somebody_in_doubt_holds_the_verdict(settled: Settled, inbox: Any) -> None:
