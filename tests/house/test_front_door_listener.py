@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from circular.intake.arrivals import Arrival
+from circular.intake.doors.domains import Domains
 from circular.intake.doors.listener import Address, Listener
 from circular.intake.doors.storing import Storing
 from circular.intake.words import Door
@@ -36,6 +37,10 @@ class Shelf:
         self.kept += arrivals
 
 
+async def ours() -> frozenset[str]:
+    return frozenset({"unimacizo.example"})
+
+
 @contextmanager
 def doors(shelf: Shelf, most_connections: int = 50) -> Iterator[Shelf]:
     """Keep both doors open in a thread of their own."""
@@ -46,7 +51,7 @@ def doors(shelf: Shelf, most_connections: int = 50) -> Iterator[Shelf]:
         storing = Storing(shelf.store)
         listener = Listener(
             storing,
-            takes=lambda address: address.endswith("@unimacizo.example"),
+            takes=Domains(ours).take,
             largest_octets=LIMIT,
             most_connections=most_connections,
         )
@@ -281,3 +286,25 @@ def test_a_connection_that_ended_makes_room_for_another() -> None:
             threading.Event().wait(0.1)  # the server learns of the end a moment later
 
         assert len(shelf.kept) == 3
+
+
+def test_the_last_known_domains_hold_while_the_database_is_gone() -> None:
+    async def story() -> list[bool]:
+        answers: list[frozenset[str]] = [frozenset({"unimacizo.example"})]
+
+        async def ask() -> frozenset[str]:
+            return answers.pop()
+
+        domains = Domains(ask, fresh_for=0)
+        return [
+            await domains.take(who) for who in ("a@UniMacizo.example", HERE, "a@elsewhere.example")
+        ]
+
+    assert asyncio.run(story()) == [True, True, False]
+
+
+def test_while_no_domain_is_named_nothing_is_turned_away() -> None:
+    async def nothing() -> frozenset[str]:
+        return frozenset()
+
+    assert asyncio.run(Domains(nothing).take("a@anywhere.example"))

@@ -7,16 +7,16 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 
 from circular.evidence.queries import blob
+from circular.intake import labels
 from circular.intake.models import DraftLink, IncomingMail
 from circular.intake.sorting import FOR_A_PERSON
 from circular.intake.words import MailState, Reason, SortedAs
+from circular.mailformat.incoming import parse
 from circular.people.queries import institution
 from circular.workflow.content import Content
 from circular.workflow.models import Request
 from circular.workflow.queries.standing import content_of
 from circular.workflow.states import State
-
-PAGE = 50  # rows of the tray on one page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,14 +28,36 @@ class MailRow:
     octets: int
     received_at: datetime
     mail_from: str
-    author: str
+    author: str  # of the From line: a claim
     subject: str
     state: MailState
     sorted_as: SortedAs | None
     reason: Reason | None
+    attempts: int
     repeats: int
     request: int | None
     looked_at: datetime | None
+
+    @property
+    def kind_words(self) -> str:
+        """What it is, in words."""
+        return str(labels.SORTED_AS[self.sorted_as]) if self.sorted_as else ""
+
+    @property
+    def reason_words(self) -> str:
+        """Why it was sorted so, in words."""
+        return str(labels.REASONS[self.reason]) if self.reason else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnsortedMail:
+    """A message of the tray, opened: its words as text, never its HTML."""
+
+    row: MailRow
+    from_: tuple[str, ...]
+    to: tuple[str, ...]
+    text: str
+    attachments: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +96,7 @@ def _mail(row: IncomingMail) -> MailRow:
         state=MailState(row.state),
         sorted_as=SortedAs(row.sorted_as) if row.sorted_as else None,
         reason=Reason(row.reason) if row.reason else None,
+        attempts=row.attempts,
         repeats=row.repeats,
         request=row.request,
         looked_at=row.looked_at,
@@ -88,21 +111,38 @@ WAITING_FOR_A_PERSON = (
 )
 
 
-def unsorted_mail(*, before: int | None = None, most: int = PAGE) -> list[MailRow]:
-    """Return the mail that waits for a person, the newest first.
+def unsorted(*, after: int | None = None, limit: int = 50) -> list[MailRow]:
+    """Return the mail that waits for a person, the newest first; `after` is the last id shown.
 
     Index: incoming_to_look_at
     """
     rows = IncomingMail.objects.filter(WAITING_FOR_A_PERSON, looked_at__isnull=True)
-    if before is not None:
-        rows = rows.filter(pk__lt=before)
-    return [_mail(row) for row in rows.order_by("-pk")[:most]]
+    if after is not None:
+        rows = rows.filter(pk__lt=after)
+    return [_mail(row) for row in rows.order_by("-pk")[:limit]]
 
 
-def incoming_mail(incoming_id: int) -> MailRow | None:
-    """Return one message."""
-    row = IncomingMail.objects.filter(pk=incoming_id).first()
-    return None if row is None else _mail(row)
+def unsorted_count() -> int:
+    """Return how many messages wait for a person.
+
+    Index: incoming_to_look_at
+    """
+    return IncomingMail.objects.filter(WAITING_FOR_A_PERSON, looked_at__isnull=True).count()
+
+
+def unsorted_mail(incoming_id: int) -> UnsortedMail | None:
+    """Open one message of the tray, also after it was dealt with."""
+    row = IncomingMail.objects.filter(WAITING_FOR_A_PERSON, pk=incoming_id).first()
+    if row is None:
+        return None
+    incoming = parse(blob(row.raw))
+    return UnsortedMail(
+        row=_mail(row),
+        from_=tuple(box.written for box in incoming.from_),
+        to=tuple(box.written for box in incoming.to),
+        text=incoming.text,
+        attachments=tuple(file.name for file in incoming.attachments),
+    )
 
 
 def raw_of(incoming_id: int) -> bytes | None:
@@ -170,11 +210,7 @@ def answers_given(address: str, *, since: datetime) -> int:
     return DraftLink.objects.filter(address=address, created_at__gte=since).count()
 
 
-def takes(recipient: str) -> bool:
-    """Tell whether the door takes mail for an address: it is one of the institution's domains.
-
-    While the institution has no address yet everything is taken: it would be lost otherwise.
-    """
+def our_domains() -> frozenset[str]:
+    """Return the domains for which the doors take mail; none while the institution has no address."""
     house = institution()
-    ours = {house.domain.lower(), house.drafts_address.rpartition("@")[2].lower()} - {""}
-    return not ours or recipient.rpartition("@")[2].lower() in ours
+    return frozenset({house.domain.lower(), house.drafts_address.rpartition("@")[2].lower()} - {""})

@@ -29,6 +29,7 @@ from django.utils.translation import override as speaking
 from circular import jobs
 from circular.directory import queries as directory
 from circular.directory.labels import audience as audience_in_words
+from circular.directory.models import Account
 from circular.directory.rules import RuleError, rule_from_json, rule_to_json
 from circular.evidence.actors import DOOR, Actor
 from circular.evidence.queries import blob
@@ -265,8 +266,10 @@ def _standing(incoming: Incoming, account: KnownAccount | None) -> Standing:
     if account is not None:
         return Standing.ACTIVE
     author = author_of(incoming)
-    known = None if isinstance(author, Reason) else directory.account_by_address(author)
-    return Standing.UNKNOWN if known is None else Standing.INACTIVE
+    if isinstance(author, Reason):
+        return Standing.UNKNOWN
+    was_known = Account.objects.filter(address=author).exists()
+    return Standing.INACTIVE if was_known else Standing.UNKNOWN
 
 
 def _known(
@@ -601,7 +604,7 @@ def file_by_link(
 
 
 @transaction.atomic
-def mark_looked_at(incoming_id: int, *, by: Actor) -> bool:
+def look_at(incoming_id: int, *, by: Actor) -> bool:
     """Note that a person has dealt with a message of the tray.
 
     Repeat:  the first person stays noted; False

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from circular.intake import queries, services
 from circular.intake.arrivals import Arrival
+from circular.intake.doors.domains import Domains
 from circular.intake.doors.listener import Address, Listener
 from circular.intake.doors.storing import Storing
 from circular.intake.errors import TooLargeError
@@ -27,9 +28,10 @@ async def run(
     Raises:  OSError when an address is taken
     """
     storing = Storing(services.store_arrivals)
+    domains = Domains(lambda: storing.beside(queries.our_domains))
     listener = Listener(
         storing,
-        takes=queries.takes,
+        takes=domains.take,
         largest_octets=largest_octets,
         hostname=socket.gethostname(),
     )

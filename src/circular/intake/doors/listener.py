@@ -18,7 +18,7 @@ CRLF . CRLF and at nothing else).
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -53,7 +53,9 @@ class Address:
 class _Handler:
     """What aiosmtpd asks us during a session."""
 
-    def __init__(self, storing: Storing, door: Door, takes: Callable[[str], bool]) -> None:
+    def __init__(
+        self, storing: Storing, door: Door, takes: Callable[[str], Awaitable[bool]]
+    ) -> None:
         self._storing = storing
         self._door = door
         self._takes = takes
@@ -68,7 +70,7 @@ class _Handler:
     ) -> str:
         if len(envelope.rcpt_tos) >= MOST_RECIPIENTS:
             return "452 4.5.3 Too many recipients"
-        if not await asyncio.to_thread(self._takes, address):
+        if not await self._takes(address):
             return "550 5.7.1 Not an address of this house"
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
@@ -148,7 +150,7 @@ class Listener:
         self,
         storing: Storing,
         *,
-        takes: Callable[[str], bool],
+        takes: Callable[[str], Awaitable[bool]],
         largest_octets: int,
         hostname: str = "circular",
         most_connections: int = MOST_CONNECTIONS,

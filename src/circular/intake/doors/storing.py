@@ -14,7 +14,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Final, TypeVar
 
 from django.db import close_old_connections
 
@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 MOST_MESSAGES: Final = 100  # in one commit: some 100 ms of work, which is what a sender waits for
 MOST_OCTETS: Final = 64_000_000  # in one commit; one message may be larger and goes alone
 
+Answer = TypeVar("Answer")
 Store = Callable[[Sequence[Arrival]], object]
 
 
@@ -46,6 +47,15 @@ class Storing:
         done.add_done_callback(self._pending.discard)
         self._waiting.put_nowait((arrival, done))
         return await asyncio.shield(done)
+
+    async def beside(self, ask: Callable[[], Answer]) -> Answer:
+        """Ask the database something in the thread that stores, over its connection."""
+
+        def asked() -> Answer:
+            close_old_connections()
+            return ask()
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, asked)
 
     async def idle(self) -> None:
         """Wait until nothing that was taken waits for its commit."""
