@@ -333,6 +333,19 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
         return
 
 
+def run_rounds_once() -> list[str]:
+    """Do every round now, in this process; give the names of those that failed.
+
+    For `circular worker --once` (cron, tests under a false clock): follow it with `drain`.
+    """
+    autodiscover_modules("tasks")
+    return [
+        name
+        for name, registered in sorted(_registered.items())
+        if registered.every is not None and not run(registered.kind())
+    ]
+
+
 def drain() -> None:
     """Do what waits in the queue, then return: the real queue, for tests and the command line."""
 

@@ -152,6 +152,17 @@ def cut_all_other_connections() -> None:
         connection.close()
 
 
+def test_every_round_can_be_done_once_without_a_queue() -> None:
+    while ticked.acquire(blocking=False):
+        pass
+
+    failed = jobs.run_rounds_once()
+
+    assert failed == []
+    assert ticked.acquire(blocking=False)
+    assert waiting() == 0
+
+
 def test_two_functions_cannot_claim_one_job() -> None:
     with pytest.raises(ValueError, match=r"test\.greet"):
         jobs.runs(Greet)(greet)
