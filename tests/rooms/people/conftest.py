@@ -1,11 +1,18 @@
-"""A postman that keeps what it is given, instead of the composing room above."""
+"""What the tests of people share: a postman that keeps letters, and quick passwords."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pytest
+from pytest_django.fixtures import SettingsWrapper
 
 from circular.people import postman
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(settings: SettingsWrapper) -> None:
+    """Hash passwords quickly: what is tested is who comes in, not how slow guessing is."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -277,10 +277,10 @@ def test_entries_name_rows_and_fields_and_never_a_person(admin: Client, letterbo
 @pytest.mark.parametrize(
     ("page", "most"),
     [
-        ("/administracion/personas", 15),
-        ("/administracion/cargos", 15),
-        ("/administracion/dependencias", 15),
-        ("/administracion/remitentes", 15),
+        ("/administracion/personas", 25),
+        ("/administracion/cargos", 25),
+        ("/administracion/dependencias", 25),
+        ("/administracion/remitentes", 25),
     ],
 )
 def test_a_list_asks_the_same_number_of_questions_however_long_it_is(

@@ -1,0 +1,107 @@
+"""What people choose and upload on the pages of the directory."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
+from django.utils.translation import gettext_lazy as _
+from typing_extensions import override
+
+from circular.directory import labels
+from circular.directory.queries import Choice, Choices
+from circular.directory.rules import Clause, Field, Rule
+from circular.directory.tables import MOST_OCTETS
+
+
+class UploadForm(forms.Form):
+    """The list of accounts, as a file."""
+
+    file = forms.FileField(
+        label=_("Lista de cuentas"),
+        help_text=_(
+            "Un CSV con una columna «correo» y, si las hay: nombres, apellidos, grupos, dependencia,"
+            " facultad, programa, sede, activo. Primero se muestra qué cambiaría."
+        ),
+        widget=forms.FileInput(attrs={"accept": ".csv,.txt,text/csv,text/plain"}),
+        error_messages={
+            "required": _("Elija el archivo de la lista"),
+            "empty": _("El archivo está vacío: elija otro"),
+            "missing": _("Elija el archivo de la lista"),
+            "invalid": _("Elija el archivo otra vez"),
+        },
+    )
+
+    def clean_file(self) -> "UploadedFile[Any]":
+        file = self.cleaned_data["file"]
+        assert isinstance(file, UploadedFile)
+        if (file.size or 0) > MOST_OCTETS:
+            megabytes = MOST_OCTETS // (1024 * 1024)
+            raise ValidationError(
+                _("El archivo pasa de %(most)s MB: divídalo o quite columnas"),
+                params={"most": megabytes},
+            )
+        return file
+
+
+class ConfirmForm(forms.Form):
+    """The decision after the preview: which lines, and how many people may go."""
+
+    keep_good = forms.BooleanField(required=False, widget=forms.HiddenInput)
+    expected = forms.IntegerField(min_value=0, widget=forms.HiddenInput, localize=False)
+    typed = forms.CharField(label=_("Cuántas cuentas se desactivan"), required=False, max_length=20)
+
+    def __init__(self, *args: Any, must_type: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.must_type = must_type
+        if not must_type:
+            del self.fields["typed"]
+        else:
+            self.fields["typed"].help_text = _(
+                "Son tantas que puede ser otra lista. Escriba el número para seguir."
+            )
+            self.fields["typed"].widget.attrs.update(
+                {"inputmode": "numeric", "autocomplete": "off"}
+            )
+
+    @override
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        figures = "".join(filter(str.isdigit, str(cleaned.get("typed", ""))))
+        if self.must_type and figures != str(cleaned.get("expected")):
+            self.add_error("typed", _("Escriba el número exacto de cuentas que se desactivan"))
+        return cleaned
+
+
+class AudienceForm(forms.Form):
+    """One combination: any of the values in each field, all the fields together."""
+
+    def __init__(self, *args: Any, choices: Choices, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        present: dict[Field, tuple[Choice, ...]] = {
+            Field.GROUPS: choices.groups,
+            Field.FACULTIES: choices.faculties,
+            Field.PROGRAMMES: choices.programmes,
+            Field.CAMPUSES: choices.campuses,
+            Field.UNITS: choices.units,
+        }
+        for field, values in present.items():
+            if not values:
+                continue
+            self.fields[field.value] = forms.MultipleChoiceField(
+                label=str(labels.FIELDS[field]),
+                choices=[(value.value, self._said(field, value)) for value in values],
+                required=False,
+                widget=forms.CheckboxSelectMultiple,
+                error_messages={"invalid_choice": _("Elija de la lista: «%(value)s» no está")},
+            )
+
+    @staticmethod
+    def _said(field: Field, choice: Choice) -> str:
+        name = labels.group(choice.value) if field is Field.GROUPS else choice.value
+        return f"{name[:1].upper()}{name[1:]} ({labels.figure(choice.count)})"
+
+    def rule(self) -> Rule:
+        """Return the rule that the form says; nothing chosen is everybody."""
+        values = {name: frozenset(self.cleaned_data.get(name, ())) for name in self.fields}
+        return Rule((Clause(**values),))
