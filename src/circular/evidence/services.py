@@ -45,6 +45,7 @@ __all__ = [
     "prune_blobs",
     "record_failed_job",
     "store_blob",
+    "store_blobs",
 ]
 
 HEADS_PER_ENTRY = MOST_ITEMS // 2
@@ -74,6 +75,26 @@ def store_blob(content: bytes, *, media_type: str) -> str:
             [digest, content, len(content), media_type, timezone.now()],
         )
     return digest
+
+
+@transaction.atomic
+def store_blobs(contents: Sequence[bytes], *, media_type: str) -> list[str]:
+    """Store many contents in one statement and give their digests, in order.
+
+    Repeat:  the same bytes are one row; the first media type stays
+    """
+    digests = [hashlib.sha256(content).hexdigest() for content in contents]
+    rows = dict(zip(digests, contents, strict=True))  # the same bytes may come twice
+    ordered = sorted(rows)  # two writers of the same bytes never wait for each other in a circle
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO evidence_blob (digest, content, octets, media_type, created_at)"
+            " SELECT digest, content, octet_length(content), %s, %s"
+            " FROM unnest(%s::text[], %s::bytea[]) AS given (digest, content)"
+            " ON CONFLICT (digest) DO NOTHING",
+            [media_type, timezone.now(), ordered, [rows[digest] for digest in ordered]],
+        )
+    return digests
 
 
 @transaction.atomic

@@ -125,6 +125,7 @@ class DraftForm(forms.Form):
             (str(sender.id), f"{sender.display_name} <{sender.address}>")
             for sender in people.senders_for(person_id)
         ]
+        self.has_units = bool(units)
         self._choose("unit", _with_blank(units))
         self._choose("sender", _with_blank(senders))
         known = directory.choices()
@@ -143,13 +144,6 @@ class DraftForm(forms.Form):
             hours = [f"{hour:%H:%M}" for hour in HOURS]
             # An hour that a mail named stays choosable.
             self._choose("wanted_time", [(h, h) for h in sorted({*hours, local})])
-
-    @property
-    def has_units(self) -> bool:
-        """Tell whether the author may ask for any unit at all."""
-        field = self.fields["unit"]
-        assert isinstance(field, forms.ChoiceField)
-        return any(value for value, _name in list(field.choices) if value)
 
     def _choose(self, name: str, choices: Choices) -> None:
         field = self.fields[name]

@@ -15,6 +15,7 @@ import hashlib
 import logging
 import secrets
 import zoneinfo
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final, assert_never
@@ -33,7 +34,7 @@ from circular.directory.models import Account
 from circular.directory.rules import RuleError, rule_from_json, rule_to_json
 from circular.evidence.actors import DOOR, Actor
 from circular.evidence.queries import blob
-from circular.evidence.services import HOUSE, EntryDraft, append, store_blob
+from circular.evidence.services import HOUSE, EntryDraft, append, store_blob, store_blobs
 from circular.intake import queries
 from circular.intake.arrivals import Arrival
 from circular.intake.fields import Places
@@ -87,44 +88,58 @@ ANSWERS_A_DAY: Final = 10  # to one address, as Mailman; it stops every loop wit
 # --- store ---------------------------------------------------------------------------------------
 
 
+_STORED_ROW: Final = (
+    "(%s, %s, %s, %s, %s, %s, %s::varchar[], %s, %s, 'stored', 0, '', '', '', '', '')"
+)
+_STORE: Final = """
+    INSERT INTO intake_incomingmail
+        (raw, identity, content_key, octets, door, mail_from, rcpt_to, received_at, repeats,
+         state, attempts, failure, sorted_as, reason, author, subject)
+    VALUES (row)
+    ON CONFLICT (identity) DO UPDATE
+        SET repeats = intake_incomingmail.repeats + excluded.repeats + 1
+    RETURNING identity, id, xmax = 0
+"""
+
+
 @transaction.atomic
 def store_arrivals(arrivals: Sequence[Arrival]) -> list[int]:
     """Store messages in one commit and leave a job for each new one; the ids, in their order.
+
+    Three statements for any number of messages: a commit of one costs what a commit of many does.
 
     Locks:   identities in order, so that two doors never wait for each other in a circle
     Repeat:  the same message to the same recipients is one row; a repeat is counted
     Raises:  DatabaseError: nothing of the batch is stored
     """
     now = timezone.now()
-    keyed = sorted(
-        ((identity_of(a.raw, a.safe_rcpt_to), index) for index, a in enumerate(arrivals)),
+    identities = [identity_of(each.raw, each.safe_rcpt_to) for each in arrivals]
+    raws = store_blobs([each.raw for each in arrivals], media_type="message/rfc822")
+    copies = Counter(identities)
+    rows: dict[str, tuple[str | int | datetime | list[str], ...]] = {
+        identity: (
+            raw,
+            identity,
+            content_key_of(each.raw),
+            len(each.raw),
+            each.door.value,
+            each.safe_mail_from,
+            each.safe_rcpt_to,
+            now,
+            copies[identity] - 1,
+        )
+        for identity, raw, each in zip(identities, raws, arrivals, strict=True)
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _STORE.replace("(row)", ", ".join([_STORED_ROW] * len(rows))),
+            [value for identity in sorted(rows) for value in rows[identity]],
+        )
+        found = {identity: (number, is_new) for identity, number, is_new in cursor.fetchall()}
+    jobs.enqueue_all(
+        [jobs.SortIncoming(incoming=number) for number, is_new in found.values() if is_new]
     )
-    ids = [0] * len(arrivals)
-    for identity, index in keyed:
-        arrival = arrivals[index]
-        raw = store_blob(arrival.raw, media_type="message/rfc822")
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "INSERT INTO intake_incomingmail (raw, identity, content_key, octets, door, mail_from,"
-                " rcpt_to, received_at, repeats, state, attempts, failure, sorted_as, reason, author,"
-                " subject) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 0, 'stored', 0, '', '', '', '', '')"
-                " ON CONFLICT (identity) DO UPDATE SET repeats = intake_incomingmail.repeats + 1"
-                " RETURNING id, repeats",
-                [
-                    raw,
-                    identity,
-                    content_key_of(arrival.raw),
-                    len(arrival.raw),
-                    arrival.door.value,
-                    arrival.safe_mail_from,
-                    arrival.safe_rcpt_to,
-                    now,
-                ],
-            )
-            ids[index], repeats = cursor.fetchone()
-        if repeats == 0:
-            jobs.enqueue(jobs.SortIncoming(incoming=ids[index]))
-    return ids
+    return [found[identity][0] for identity in identities]
 
 
 # --- sort ----------------------------------------------------------------------------------------

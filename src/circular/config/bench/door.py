@@ -98,6 +98,7 @@ async def _one_connection(book: Book, args: Namespace, host: str, port: int, sha
     await _reply(reader)
     envelope = f"MAIL FROM:<bench@bench.invalid>\r\nRCPT TO:<{args.to}>\r\nDATA\r\n".encode()
     for _ in range(share):
+        answer = b""
         # Not one write with the envelope: the door does not announce PIPELINING.
         for command in envelope.splitlines(keepends=True):
             writer.write(command)
