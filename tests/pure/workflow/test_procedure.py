@@ -1,0 +1,98 @@
+"""The procedure is data: every field of the document, and nothing that is not so."""
+
+from datetime import date
+from importlib import resources
+
+import pytest
+
+from circular.workflow.procedure import Phase, Procedure, ProcedureError, parse_procedure
+
+SOURCE = (
+    resources.files("circular.procedures")
+    .joinpath("PE-GE-2.3-PR-21", "1.toml")
+    .read_text(encoding="utf-8")
+)
+
+
+@pytest.fixture(scope="module")
+def document() -> Procedure:
+    return parse_procedure(SOURCE)
+
+
+def test_the_five_activities_keep_number_phase_and_post(document: Procedure) -> None:
+    assert [(each.number, each.phase) for each in document.activities] == [
+        (1, Phase.PLANEAR),
+        (2, Phase.HACER),
+        (3, Phase.HACER),
+        (4, Phase.VERIFICAR),
+        (5, Phase.AJUSTAR),
+    ]
+    division = "División de Tecnologías de la Información y las Comunicaciones"
+    assert [each.posts for each in document.activities] == [
+        ("Profesional universitario",),
+        ("Profesional universitario",),
+        (division,),
+        ("Profesional universitario", division),
+        ("Profesional universitario",),
+    ]
+    assert [each.control_point for each in document.activities] == [
+        "Solicitud a través de correo electrónico",
+        "Solicitud a través de correo electrónico",
+        "Envío de correo",
+        "Correo electrónico",
+        "Correo electrónico",
+    ]
+
+
+def test_the_head_and_the_history_are_those_of_the_document(document: Procedure) -> None:
+    assert (document.code, document.version) == ("PE-GE-2.3-PR-21", 1)
+    assert document.in_force_from == date(2022, 3, 25)
+    assert document.normative_framework == "N/A"
+    assert [change.text for change in document.changes] == ["Creación del Procedimiento."]
+    assert [(each.step, each.on) for each in document.signatures] == [
+        ("elaboró", date(2022, 3, 23)),
+        ("revisó", None),
+        ("revisó", None),
+        ("aprobó", None),
+    ]
+
+
+def test_a_control_point_says_what_is_lacking(document: Procedure) -> None:
+    fourth = document.activities[3]
+
+    assert fourth.lacking({"confirmed_to_communications"}) == ("confirmed_to_requester",)
+    assert not fourth.satisfied({"confirmed_to_communications"})
+    assert fourth.satisfied({"confirmed_to_communications", "confirmed_to_requester"})
+
+
+def test_a_declared_sending_satisfies_the_third_control_point(document: Procedure) -> None:
+    assert document.activities[2].satisfied({"declared_sent"})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "complaint"),
+    [
+        ("number = 2\n", "number = 3\n", r"activities\[2\]: its number is 3"),
+        ('phase = "planear"', 'phase = "ajustar"', "not in the order"),
+        ('phase = "planear"', 'phase = "pensar"', "'pensar' is none of planear"),
+        ('"acknowledged"]\n', '"applauded"]\n', "no such evidence: applauded"),
+        ('satisfied_by = [["verified"]]', "satisfied_by = []", "nothing satisfies"),
+        ('satisfied_by = [["verified"]]', 'satisfied_by = [["taken"]]', "no such evidence: taken"),
+        (
+            'control_point = "Envío de correo"',
+            'control_point = ""',
+            "control_point: must be a text",
+        ),
+        ('roles = ["tic"]', 'roles = ["rector"]', "'rector' is none of"),
+        ("in_force_from = 2022-03-25", 'in_force_from = "ayer"', "must be a day"),
+        ("version = 1\ntitle", "version = 2\ntitle", "version 2 is not in the change history"),
+        ('title = "Envío de correo masivo"', 'titulo = "x"', "top: unknown titulo"),
+        ("[[activities]]", "[[actividades]]", "unknown actividades"),
+        ('code = "PE', "code = PE", "not TOML"),
+    ],
+)
+def test_a_slip_in_the_file_is_named(before: str, after: str, complaint: str) -> None:
+    assert before in SOURCE
+
+    with pytest.raises(ProcedureError, match=complaint):
+        parse_procedure(SOURCE.replace(before, after))

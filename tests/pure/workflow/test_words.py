@@ -1,0 +1,73 @@
+"""Whatever the desk can refuse, it can say: in Spanish, the fact and then the remedy."""
+
+from enum import StrEnum
+
+import pytest
+
+from circular.workflow import labels
+from circular.workflow.acts import Act
+from circular.workflow.guards import NEVER, Refusal
+from circular.workflow.states import Channel, Stage, State, Verdict, Way
+from circular.workflow.transitions import MOVES, NotMoved
+
+ABOUT: dict[str, int | str] = {
+    "act": "approved",
+    "state": "in_review",
+    "missing": "audience subject",
+    "before": 14286,
+    "now": 15000,
+    "pending": 4519,
+    "in_doubt": 2,
+    "person": 7,
+}
+
+
+@pytest.mark.parametrize("refusal", Refusal)
+def test_every_refusal_has_a_fact_and_a_remedy(refusal: Refusal) -> None:
+    said = labels.sentence(NotMoved(refusal, ABOUT))
+
+    assert said.endswith(".")
+    assert "%(" not in said
+    assert "!" not in said
+
+
+@pytest.mark.parametrize("refusal", Refusal)
+def test_a_refusal_known_only_by_its_code_can_be_said_too(refusal: Refusal) -> None:
+    assert "%(" not in labels.refusal_sentence(refusal.value)
+
+
+def test_every_refusal_is_given_by_some_guard_or_by_the_state() -> None:
+    given = {refusal for move in MOVES.values() for refusal, _ in (move.who, *move.guards)}
+    given |= {Refusal.WRONG_STATE, Refusal.TOO_EARLY}
+
+    assert set(Refusal) == given
+    assert given >= NEVER
+
+
+def test_figures_and_lists_are_written_as_the_office_writes_them() -> None:
+    changed = labels.sentence(NotMoved(Refusal.COUNT_CHANGED, ABOUT))
+    lacking = labels.sentence(NotMoved(Refusal.INCOMPLETE, ABOUT))
+
+    assert "14.286" in changed
+    assert "los destinatarios y el asunto" in lacking
+
+
+@pytest.mark.parametrize(
+    ("words", "codes"),
+    [
+        (labels.STATES, State),
+        (labels.ACTS, Act),
+        (labels.STAGES, Stage),
+        (labels.CHANNELS, Channel),
+        (labels.WAYS, Way),
+        (labels.VERDICTS, Verdict),
+        (labels.REFUSALS, Refusal),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_every_code_has_a_name(words: dict[object, object], codes: type[StrEnum]) -> None:
+    assert set(words) == set(codes)
+
+
+def test_every_act_has_a_line_for_the_history() -> None:
+    assert {act.value for act in Act} <= set(labels.DONE)
