@@ -10,8 +10,7 @@ from django.utils.functional import SimpleLazyObject, cached_property
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from circular.counter import queries
-from circular.people import queries as people
+from circular.counter import desk, queries
 from circular.people.roles import Role
 from circular.workflow import queries as workflow
 
@@ -30,6 +29,7 @@ class Page:
     """The frame of one page, for one reader. Each part costs a query only when it is drawn."""
 
     def __init__(self, request: HttpRequest) -> None:
+        self._request = request
         user = getattr(request, "user", None)
         self._user = user
         self.person = bool(user is not None and user.is_authenticated)
@@ -37,7 +37,7 @@ class Page:
     @cached_property
     def roles(self) -> frozenset[Role]:
         """Return what the reader may be here."""
-        return people.roles_of(self._user.pk) if self._user and self.person else frozenset()
+        return desk.reader(self._request).roles if self.person else frozenset()
 
     @cached_property
     def lang(self) -> str:
@@ -52,14 +52,14 @@ class Page:
     @cached_property
     def institution_name(self) -> str:
         """Return the name that stands under the product's."""
-        return people.institution().name
+        return desk.institution(self._request).name
 
     @cached_property
     def who(self) -> str:
         """Return the reader's post, or the name of one who has none."""
         if not self._user or not self.person:
             return ""
-        posts = people.posts_of(self._user.pk)
+        posts = desk.reader(self._request).posts
         return posts[0].name if posts else self._user.full_name
 
     @cached_property
@@ -67,7 +67,7 @@ class Page:
         """Return the doors this reader may use, the tray first."""
         if not self._user or not self.person:
             return ()
-        waiting = queries.waiting_count(queries.reader_of(self._user.pk))
+        waiting = queries.waiting_count(desk.reader(self._request))
         doors = [Door("tray", _("Bandeja"), "/bandeja", waiting)]
         if self.roles & {
             Role.COMMUNICATIONS,

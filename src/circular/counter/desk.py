@@ -13,6 +13,9 @@ from circular.counter import queries
 from circular.evidence.actors import Actor
 from circular.people import queries as people
 from circular.people.roles import Permission, Role
+from circular.workflow import queries as workflow
+from circular.workflow.acts import Doer
+from circular.workflow.calendar import Calendar
 
 
 def reader(request: HttpRequest) -> queries.Reader:
@@ -36,21 +39,50 @@ def require(request: HttpRequest, *permissions: Permission) -> queries.Reader:
 
 
 def actor(request: HttpRequest, role: Role | None = None) -> Actor:
-    """Return who acts: the person, in the post through which they hold the role."""
-    person = reader(request).person
-    post = people.post_of(person, role) if role is not None else None
-    if post is None:
-        posts = people.posts_of(person)
-        post = posts[0] if posts and role is None else None
-    return Actor.of(person, post.code if post is not None else None)
+    """Return who acts: the person, in the post through which they hold the role, or their first."""
+    known = reader(request)
+    fitting = [post for post in known.posts if role is None or post.role is role]
+    return Actor.of(known.person, fitting[0].code if fitting else None)
 
 
-def offices() -> Mapping[str, str]:
+def doer(request: HttpRequest) -> Doer:
+    """Return the reader as the desk's guards look at who acts."""
+    known = reader(request)
+    return Doer(
+        person=known.person,
+        roles=known.roles,
+        posts=frozenset(post.id for post in known.posts),
+        units=known.units,
+    )
+
+
+def institution(request: HttpRequest) -> people.InstitutionRow:
+    """Return the institution; read once a request."""
+    known = getattr(request, "circular_institution", None)
+    if known is None:
+        known = people.institution()
+        request.circular_institution = known  # type: ignore[attr-defined]
+    assert isinstance(known, people.InstitutionRow)
+    return known
+
+
+def calendar(request: HttpRequest) -> Calendar:
+    """Return the office's calendar; read once a request."""
+    known = getattr(request, "circular_calendar", None)
+    if known is None:
+        known = workflow.office_calendar()
+        request.circular_calendar = known  # type: ignore[attr-defined]
+    assert isinstance(known, Calendar)
+    return known
+
+
+def offices(request: HttpRequest) -> Mapping[str, str]:
     """Return how the two offices and the requester are called."""
-    institution = people.institution()
+    house = institution(request)
     return {
-        Role.COMMUNICATIONS.value: institution.communications_name,
-        Role.TIC.value: institution.it_name,
+        Role.COMMUNICATIONS.value: house.communications_name,
+        Role.TIC.value: house.it_name,
         Role.REQUESTER.value: _("Solicitante"),
         Role.APPROVER.value: _("Autoridad del público"),
+        Role.PROCESS_OWNER.value: _("Líder del proceso"),
     }

@@ -74,11 +74,11 @@ def message_of(request: Request) -> Shown | None:
 
 
 def _stored(digest: str) -> StencilContent | None:
-    if not digest or not Stencil.objects.filter(pk=digest).exists():
+    if not digest:
         return None
     try:
         return mailing.stencil(digest)
-    except ContentGoneError:
+    except (Stencil.DoesNotExist, ContentGoneError):
         return None
 
 

@@ -15,7 +15,6 @@ from circular.counter import (
     deeds,
     desk,
     formats,
-    hours,
     labels,
     messages,
     parts,
@@ -32,6 +31,7 @@ from circular.mailing.sealed import token_secret
 from circular.people.roles import Permission
 from circular.workflow import queries as workflow
 from circular.workflow.acts import Act
+from circular.workflow.calendar import Calendar
 from circular.workflow.models import Attachment, Correspondence, Request
 from circular.workflow.states import FINAL, State, Verdict
 
@@ -167,7 +167,7 @@ def acts_part(
 ) -> parts.Acts:
     """Return what the reader may do now, and what not yet."""
     reader = desk.reader(request)
-    open_acts = workflow.acts_open(workflow.facts_of(row), workflow.doer(reader.person), row)
+    open_acts = open_acts_of(request, row)
     allowed = [one.act for one in open_acts if one.refusal is None]
     refused = {
         one.act: (one.refusal.value, one.sentence) for one in open_acts if one.refusal is not None
@@ -179,7 +179,7 @@ def acts_part(
         Act.SIGN_OFF: seen,
         Act.SEND_TEST: seen,
     }
-    heading, sentence = waiting_words(case, desk.offices())
+    heading, sentence = waiting_words(case, desk.offices(request))
     return deeds.bar(
         number=row.filing_number or "",
         allowed=allowed,
@@ -189,6 +189,12 @@ def acts_part(
         hidden=hidden,
         extra=extra_deeds(row, reader),
     )
+
+
+def open_acts_of(request: HttpRequest, row: Request) -> tuple[workflow.OpenAct, ...]:
+    """Return the acts that are open to the reader, and those that are not yet."""
+    facts = workflow.facts_of(row, separate_duties=desk.institution(request).separate_duties)
+    return workflow.acts_open(facts, desk.doer(request), row)
 
 
 def extra_deeds(row: Request, reader: queries.Reader) -> tuple[parts.Deed, ...]:
@@ -237,13 +243,12 @@ def waiting_words(case: casefile.CaseFile, offices: Mapping[str, str]) -> tuple[
     return nothing, sentence
 
 
-def clock_part(case: casefile.CaseFile) -> dict[str, Any]:
+def clock_part(case: casefile.CaseFile, calendar: Calendar) -> dict[str, Any]:
     """Return the clock of what is owed first."""
     owed = case.open_duties
     if not owed:
         return {"clock": None}
     duty = owed[0]
-    calendar = workflow.office_calendar()
     closed = [
         _("El %(day)s no cuenta: %(name)s.")
         % {
@@ -392,7 +397,7 @@ def verdict_part(row: Request, case: casefile.CaseFile) -> dict[str, Any]:
 def case_page(request: HttpRequest, row: Request) -> dict[str, Any]:
     """Return everything the case page draws."""
     case = file_of(row)
-    between = hours.between()
+    between = desk.calendar(request).business_between
     message = message_part(request, row, url=reverse("case-message", args=[row.filing_number]))
     audience = audience_part(row)
     digest = row.version.digest if row.version is not None else ""
@@ -418,7 +423,7 @@ def case_page(request: HttpRequest, row: Request) -> dict[str, Any]:
         **totals_part(row),
         **message,
         **audience,
-        **clock_part(case),
+        **clock_part(case, desk.calendar(request)),
         **verdict_part(row, case),
         "notes": notes_part(row),
         "phases": casefile.phases(case, between),
@@ -448,9 +453,7 @@ def machine_facts(request: HttpRequest, row: Request) -> dict[str, Any]:
     """Return the case as one JSON object."""
     case = file_of(row)
     totals = casefile.totals(row)
-    open_acts = workflow.acts_open(
-        workflow.facts_of(row), workflow.doer(desk.reader(request).person), row
-    )
+    open_acts = open_acts_of(request, row)
     message_ids = letter_ids(case)
     activities = []
     for activity in case.procedure.activities:

@@ -29,6 +29,7 @@ class Reader:
     person: int
     roles: frozenset[Role]
     units: frozenset[int]
+    posts: tuple[people.PostRow, ...] = ()
 
     def may(self, permission: Permission) -> bool:
         """Tell whether a role of theirs grants the permission."""
@@ -36,11 +37,12 @@ class Reader:
 
 
 def reader_of(person_id: int) -> Reader:
-    """Return the reader, in three queries."""
+    """Return the reader, in four queries."""
     return Reader(
         person=person_id,
         roles=people.roles_of(person_id),
         units=frozenset(unit.id for unit in people.units_of(person_id)),
+        posts=tuple(people.posts_of(person_id)),
     )
 
 
@@ -151,10 +153,10 @@ def doubtful(reader: Reader) -> QuerySet[Request]:
 
 def waiting_count(reader: Reader) -> int:
     """Return how many matters wait for the reader: the figure beside "Bandeja"."""
-    cases = set(duties_of(reader).order_by().values_list("request_id", flat=True))
-    cases |= set(unread_letters(reader).order_by().values_list("request_id", flat=True))
-    cases |= set(doubtful(reader).order_by().values_list("pk", flat=True))
-    return len(cases)
+    waiting = duties_of(reader).order_by().values_list("request_id", flat=True)
+    letters = unread_letters(reader).order_by().values_list("request_id", flat=True)
+    doubts = doubtful(reader).order_by().values_list("pk", flat=True)
+    return waiting.union(letters, doubts).count()
 
 
 def in_other_hands(reader: Reader, excluding: Iterable[int]) -> QuerySet[Request]:

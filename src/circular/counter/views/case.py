@@ -41,8 +41,10 @@ def case(request: HttpRequest, number: str) -> HttpResponse:
 @login_required
 def figures(request: HttpRequest, number: str) -> HttpResponse:
     """Draw the totals alone: what the case page asks for while it is sending."""
-    row = found_case(request, number)
-    return render(request, "counter/figures.html", pages.totals_part(row))
+    part = pages.totals_part(found_case(request, number))
+    if part["totals"] is None:
+        raise Http404
+    return render(request, "counter/figures.html", part)
 
 
 @require_safe
@@ -72,11 +74,11 @@ def preview(shown: messages.Shown | None) -> HttpResponse:
 
 @require_safe
 @login_required
-def entry(request: HttpRequest, number: str, sequence: int) -> HttpResponse:
+def entry(request: HttpRequest, number: str, sequence: str) -> HttpResponse:
     """Show one entry of the archive with all that it holds."""
     row = found_case(request, number)
     entries = archive.entries_of(pages.chain_of(row))
-    found = next((one for one in entries if one.sequence == sequence), None)
+    found = next((one for one in entries if one.sequence == int(sequence)), None)
     if found is None:
         raise Http404
     people, posts = casefile.people_in([found])
@@ -103,7 +105,7 @@ def _plain(value: object) -> str:
 
 @require_safe
 @login_required
-def document(request: HttpRequest, number: str, document_id: int) -> HttpResponse:
+def document(request: HttpRequest, number: str, document_id: str) -> HttpResponse:
     """Hand out a supporting document, always as a download."""
     row = found_case(request, number)
     found = Attachment.objects.filter(request=row, pk=document_id).first()

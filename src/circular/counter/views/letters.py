@@ -24,7 +24,7 @@ from circular.workflow import services
 from circular.workflow.models import Correspondence, Request
 
 
-def _letter(request: HttpRequest, number: str, letter_id: int) -> tuple[Request, Correspondence]:
+def _letter(request: HttpRequest, number: str, letter_id: str) -> tuple[Request, Correspondence]:
     row = queries.case_by_number(desk.reader(request), number)
     if row is None:
         raise Http404
@@ -48,7 +48,7 @@ def _content(letter: Correspondence) -> StencilContent | None:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
-def letter(request: HttpRequest, number: str, letter_id: int) -> HttpResponse:
+def letter(request: HttpRequest, number: str, letter_id: str) -> HttpResponse:
     """Show a letter; answer one that came in, or note that it was read."""
     row, found = _letter(request, number, letter_id)
     reader = desk.reader(request)
@@ -122,7 +122,7 @@ def _page(
 @require_safe
 @login_required
 @xframe_options_sameorigin
-def letter_html(request: HttpRequest, number: str, letter_id: int) -> HttpResponse:
+def letter_html(request: HttpRequest, number: str, letter_id: str) -> HttpResponse:
     """Show one of our letters alone, under its own policy."""
     _row, found = _letter(request, number, letter_id)
     content = _content(found)

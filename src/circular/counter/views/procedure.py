@@ -84,7 +84,7 @@ def calendar(request: HttpRequest) -> HttpResponse:
     """Show office hours, time limits and the days that do not count."""
     reader = desk.reader(request)
     now = timezone.now()
-    office = workflow.office_calendar()
+    office = desk.calendar(request)
     limits = workflow.time_limits()
     recesses = list(Recess.objects.order_by("from_on"))
     return render(

@@ -172,7 +172,8 @@ def _bound(
             for sender in senders
         ],
         registers=registers and row is None,
-        may_hurry=row is None and bool(_posts(reader) & workflow.urgent_posts()),
+        may_hurry=row is None
+        and not workflow.urgent_posts().isdisjoint(post.id for post in reader.posts),
         filing=filing,
     )
 
@@ -188,10 +189,6 @@ def _all_senders() -> Sequence[people.SenderRow]:
         )
         for row in people.senders_listed().filter(active=True)
     ]
-
-
-def _posts(reader: queries.Reader) -> frozenset[int]:
-    return frozenset(post.id for post in people.posts_of(reader.person))
 
 
 def _initial(request: HttpRequest, row: Request | None) -> dict[str, Any]:
@@ -519,7 +516,7 @@ def _show(
             "saved_at": row.version.written_at
             if row is not None and row.version and not filed
             else None,
-            "steps": _steps(form),
+            "steps": _steps(request, form),
             "row": row,
             **message,
         },
@@ -608,10 +605,10 @@ def _option(option: Choice, chosen: Sequence[str]) -> dict[str, Any]:
     return {"value": option.value, "count": option.count, "chosen": option.value in chosen}
 
 
-def _steps(form: RequestForm) -> list[tuple[str, str]]:
+def _steps(request: HttpRequest, form: RequestForm) -> list[tuple[str, str]]:
     """Say what happens after filing, with the latest times if it were filed now."""
     now = timezone.now()
-    calendar = workflow.office_calendar()
+    calendar = desk.calendar(request)
     limits = workflow.time_limits()
     review = calendar.add_business(now, limits[Stage.REVIEW, False].after)
     handed = calendar.add_business(review, limits[Stage.FORWARD, False].after)

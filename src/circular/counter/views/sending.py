@@ -34,7 +34,6 @@ from circular.outcomes.queries import Problem
 from circular.outcomes.services import resolve_doubt
 from circular.outcomes.verdicts import Resolution
 from circular.people.roles import Permission, Role
-from circular.workflow import queries as workflow
 from circular.workflow.acts import Act
 from circular.workflow.models import Request
 from circular.workflow.states import State
@@ -71,7 +70,7 @@ def progress(request: HttpRequest, number: str) -> HttpResponse:
 
 @require_POST
 @login_required
-def resolve(request: HttpRequest, number: str, recipient_id: int) -> HttpResponse:
+def resolve(request: HttpRequest, number: str, recipient_id: str) -> HttpResponse:
     """Record what a person decided about one doubt."""
     _row, mailing = _case(request, number)
     desk.require(request, Permission.OPERATE_SENDING)
@@ -81,7 +80,7 @@ def resolve(request: HttpRequest, number: str, recipient_id: int) -> HttpRespons
         resolution = Resolution(request.POST.get("resolution", ""))
     except ValueError:
         raise Http404 from None
-    if resolve_doubt(recipient_id, resolution, by=desk.actor(request, Role.TIC)):
+    if resolve_doubt(int(recipient_id), resolution, by=desk.actor(request, Role.TIC)):
         told.success(request, _("La duda quedó resuelta."))
     else:
         told.warning(
@@ -140,11 +139,7 @@ def page(request: HttpRequest, row: Request, mailing: Mailing) -> dict[str, Any]
     doubts = outcomes.doubts(mailing.pk, limit=SHOWN)
     problems = outcomes.problems(mailing.pk, limit=SHOWN)
     duplicates = mailings.possible_duplicates(mailing.pk, limit=SHOWN)
-    open_acts = {
-        one.act
-        for one in workflow.acts_open(workflow.facts_of(row), workflow.doer(reader.person), row)
-        if one.refusal is None
-    }
+    open_acts = {one.act for one in pages.open_acts_of(request, row) if one.refusal is None}
     bar = deeds.bar(
         number=row.filing_number or "",
         allowed=open_acts & {Act.PAUSE, Act.RESUME, Act.CANCEL, Act.RESEND_MISSING},

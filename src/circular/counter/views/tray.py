@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
-from circular.counter import desk, formats, hours, labels, queries, trays
+from circular.counter import desk, formats, labels, queries, trays
 from circular.intake import queries as intake
 from circular.people import queries as people
 from circular.people.roles import Permission, Role
@@ -32,7 +32,7 @@ def tray(request: HttpRequest) -> HttpResponse:
     """Show what waits for the reader, then what others have in hand."""
     reader = desk.reader(request)
     now = timezone.now()
-    between = hours.between()
+    between = desk.calendar(request).business_between
     waits = trays.together(
         [
             *(trays.wait_of_duty(duty) for duty in queries.duties_of(reader)[: queries.TRAY_LIMIT]),
@@ -45,7 +45,7 @@ def tray(request: HttpRequest) -> HttpResponse:
     )
     mine = [wait.request.pk for wait in waits]
     others = list(queries.in_other_hands(reader, mine)[: queries.OTHERS_LIMIT + 1])
-    offices = desk.offices()
+    offices = desk.offices(request)
     duties = queries.open_duties(case.pk for case in others)
     drafts = [case for case in queries.own_drafts(reader)[: queries.PAGE] if case.pk not in mine]
     chosen = request.GET.get("falta", "")
@@ -94,8 +94,8 @@ def cases(request: HttpRequest) -> HttpResponse:
     pages = Paginator(found, queries.PAGE)
     page = pages.get_page(request.GET.get("pagina"))
     rows = list(page.object_list)
-    offices = desk.offices()
-    between = hours.between()
+    offices = desk.offices(request)
+    between = desk.calendar(request).business_between
     duties = queries.open_duties(case.pk for case in rows)
     searched = bool(
         sought.words
