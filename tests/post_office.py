@@ -24,7 +24,7 @@ from circular.mailing.models import Mailing, Recipient
 from circular.people.models import Institution
 from circular.smtp.session import Timeouts
 
-EVERYBODY = {"clauses": [{}]}
+EVERYBODY: dict[str, object] = {"clauses": [{}]}
 QUICK = Pace(
     first_retry=0.2,
     longest_retry=0.5,
@@ -99,6 +99,11 @@ class Far:
     def took(self) -> list[str]:
         return [row["rcpt"] for row in self.rows()]
 
+    async def has_taken(self, count: int) -> None:
+        """Wait until so many copies stand in the file."""
+        while len(self.took()) < count:  # noqa: ASYNC110 - a file is no event
+            await asyncio.sleep(0.01)
+
     def rows(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self._record.read_text("utf-8").splitlines()]
 
@@ -133,12 +138,6 @@ def sink(tmp_path: Path) -> Sink:
                 settings.book.close()
 
     return start
-
-
-async def until(true: Callable[[], bool]) -> None:
-    """Wait until something is true of the far side's file."""
-    while not true():  # noqa: ASYNC110 - a file is no event
-        await asyncio.sleep(0.01)
 
 
 async def send_until(

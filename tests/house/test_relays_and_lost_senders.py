@@ -13,7 +13,7 @@ from django.db import connection
 from circular.dispatch.models import Lease
 from circular.mailing.kinds import MailClass
 from circular.mailing.models import Recipient
-from post_office import Release, Sink, apart, release, settled, sink, states, until
+from post_office import Release, Sink, apart, release, settled, sink, states
 
 __all__ = ["release", "sink"]
 
@@ -83,7 +83,7 @@ def test_a_killed_sender_leaves_nobody_forgotten_and_nobody_mailed_twice_in_sile
         async with sink(latency=0.004, connections=CONNECTIONS) as far:
             for number in range(1, kills + 1):
                 async with sender_process() as process:
-                    await until(lambda number=number: len(far.took()) >= 80 * number)
+                    await far.has_taken(80 * number)
                     process.kill()
                     await process.wait()
             async with sender_process():
@@ -116,7 +116,7 @@ def test_a_frozen_sender_wakes_to_find_its_leases_gone(release: Release, sink: S
     async def scene() -> list[str]:
         async with sink(latency=0.01, connections=CONNECTIONS) as far:
             async with sender_process(lease=1.5) as frozen:
-                await until(lambda: len(far.took()) >= 30)
+                await far.has_taken(30)
                 frozen.send_signal(signal.SIGSTOP)
                 async with sender_process():
                     await has_settled(mailing_id)

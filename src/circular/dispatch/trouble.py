@@ -108,7 +108,7 @@ _BLOCKED = (
     r"spamhaus|spamcop|barracuda|sorbs|black ?list|block ?list|dnsbl|\brbl\b|blocked using"
     r"|client (host|address|ip).{0,60}(blocked|rejected|denied)|your (ip|host|server).{0,60}"
     r"(blocked|listed|banned|rejected|denied|reputation)|poor reputation|(sender|ip) reputation"
-    r"|banned sending ip|access denied - invalid helo|spammer list|reverse (dns|hostname)|\bptr\b"
+    r"|sending (ip|host).{0,40}(listed|blocked)|\bbad ip\b|banned sending ip|access denied - invalid helo|spammer list|reverse (dns|hostname)|\bptr\b"
 )
 
 TABLE: tuple[_Row, ...] = (

@@ -13,7 +13,7 @@ from circular.mailing import services
 from circular.mailing.kinds import MailClass
 from circular.mailing.models import Mailing, Recipient
 from circular.outcomes.queries import outcomes_of
-from post_office import Release, Sink, apart, send_until, settled, states, until
+from post_office import Release, Sink, apart, send_until, settled, states
 
 
 def test_everybody_gets_one_copy_and_both_books_agree(release: Release, sink: Sink) -> None:
@@ -301,7 +301,7 @@ def test_a_pause_silences_within_a_second_and_resume_goes_on_exactly(
     async def scene() -> tuple[int, int, list[str]]:
         async with sink(latency=0.01) as far:
             sending = asyncio.create_task(send_until(settled(mailing_id)))
-            await until(lambda: len(far.took()) >= 20)
+            await far.has_taken(20)
             await apart(lambda: services.pause_mailing(mailing_id, by=SYSTEM))
             await asyncio.sleep(1)
             after_a_second = len(far.took())
@@ -327,7 +327,7 @@ def test_cancel_keeps_what_was_sent_and_withdraws_the_rest(release: Release, sin
     async def scene() -> list[str]:
         async with sink(latency=0.01) as far:
             sending = asyncio.create_task(send_until(nobody_is_pending))
-            await until(lambda: len(far.took()) >= 20)
+            await far.has_taken(20)
             await apart(lambda: services.cancel_mailing(mailing_id, by=SYSTEM))
             await sending
             return far.took()
@@ -361,7 +361,7 @@ def test_a_letter_is_not_behind_a_circular(release: Release, sink: Sink) -> None
     async def scene() -> list[str]:
         async with sink(latency=0.01, connections=1) as far:
             sending = asyncio.create_task(send_until(settled(mailing_id)))
-            await until(lambda: len(far.took()) >= 10)
+            await far.has_taken(10)
             await apart(
                 lambda: services.post_text(
                     subject="Código", text="123", html="", to="ana@unimacizo.example", by=SYSTEM
@@ -406,7 +406,7 @@ def test_a_database_that_drops_every_connection_loses_nobody(release: Release, s
         async with sink(latency=0.01) as far:
             sending = asyncio.create_task(send_until(settled(mailing_id), within=40))
             for most in (20, 60, 100):
-                await until(lambda most=most: len(far.took()) >= most)
+                await far.has_taken(most)
                 await apart(cut)
             await sending
             return far.took()

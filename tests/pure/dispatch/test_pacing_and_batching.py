@@ -1,0 +1,66 @@
+"""How long, and whose turn: figures in, figures out."""
+
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from circular.dispatch.batching import Pick, Waiting, next_batch
+from circular.dispatch.pacing import JITTER, Pace, rest_after, retry_after
+
+PACE = Pace(first_retry=60, longest_retry=3600, first_rest=2, longest_rest=300)
+
+
+@given(attempts=st.integers(0, 10_000), dice=st.floats(0, 1))
+def test_waits_grow_and_are_capped(attempts: int, dice: float) -> None:
+    wait = retry_after(attempts, dice, PACE)
+
+    assert timedelta(seconds=60) <= wait <= timedelta(seconds=3600 * (1 + JITTER))
+    assert retry_after(attempts + 1, dice, PACE) >= wait
+
+
+def test_two_people_deferred_together_do_not_come_back_together() -> None:
+    assert retry_after(1, 0.1, PACE) != retry_after(1, 0.9, PACE)
+
+
+def test_a_relay_rests_longer_each_time() -> None:
+    rests = [rest_after(failures, 0, PACE).total_seconds() for failures in range(1, 12)]
+
+    assert rests[:4] == [2, 4, 8, 16]
+    assert rests[-1] == 300
+
+
+def waiting(mailing: int, priority: int) -> Waiting:
+    return Waiting(mailing=mailing, priority=priority)
+
+
+def test_letters_go_before_circulars() -> None:
+    people = [waiting(1, 50), waiting(2, 10)]
+
+    assert next_batch(people, {}, room=20) == Pick(2, 10, 20)
+
+
+def test_two_circulars_share_the_relay() -> None:
+    people = [waiting(1, 50), waiting(2, 50)]
+
+    assert next_batch(people, {1: 30}, room=20) == Pick(2, 50, 20)
+
+
+def test_nobody_waits_or_no_room_means_no_lease() -> None:
+    assert next_batch([], {}, room=20) is None
+    assert next_batch([waiting(1, 50)], {}, room=0) is None
+    assert next_batch([waiting(1, 50)], {}, room=-3) is None
+
+
+@given(
+    people=st.lists(st.builds(waiting, st.integers(1, 9), st.integers(0, 50)), min_size=1),
+    room=st.integers(1, 500),
+)
+def test_a_batch_is_never_larger_than_the_policy_and_never_behind_something_urgent(
+    people: list[Waiting], room: int
+) -> None:
+    pick = next_batch(people, {}, room)
+
+    assert pick is not None
+    assert pick.limit == min(room, 50)
+    assert pick.priority == min(one.priority for one in people)
