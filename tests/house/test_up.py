@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,7 +20,9 @@ import pytest
 
 from circular.config import embedded
 
-PATIENCE = 60.0  # seconds; two busy processors need 10
+# Start-up takes 5 s; the rest is room for a machine that does ten other things.
+PATIENCE = 150.0
+pytestmark = pytest.mark.timeout(300)
 
 
 def free_port() -> int:
@@ -48,14 +51,15 @@ class House:
         return kept | {"CIRCULAR_CONFIG": str(self.folder / "circular.toml"), "LANGUAGE": "es"}
 
     def start(self) -> "subprocess.Popen[str]":
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "circular", "up"],
-            env=self.environment(),
-            cwd=self.folder,
-            stdout=subprocess.PIPE,
-            stderr=(self.folder / "log").open("w"),
-            text=True,
-        )
+        with (self.folder / "log").open("a") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "circular", "up"],
+                env=self.environment(),
+                cwd=self.folder,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
         return self.process
 
     def command(self, *words: str) -> "subprocess.CompletedProcess[str]":
@@ -128,14 +132,48 @@ class House:
             self.process.communicate()
 
 
+def leave_nothing_behind(house: House) -> None:
+    house.stop()
+    if (house.folder / "data" / "postgresql").is_dir():
+        embedded.attach(house.folder / "data").leave()
+
+
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
+    """Give an installation that nobody has started yet."""
     one = House(tmp_path)
     one.configure()
     yield one
-    one.stop()
-    if (tmp_path / "data" / "postgresql").is_dir():
-        embedded.attach(tmp_path / "data").leave()
+    leave_nothing_behind(one)
+
+
+@pytest.fixture(scope="module")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a stopped data folder with the schema in it, to be copied."""
+    one = House(tmp_path_factory.mktemp("furnished"))
+    one.configure()
+    done = one.command("migrate")
+    assert done.returncode == 0, done.stderr
+    return one.folder / "data"
+
+
+@pytest.fixture
+def old_house(house: House, furnished: Path) -> House:
+    """Give an installation that was used before and is stopped now."""
+    shutil.copytree(furnished, house.folder / "data", ignore=shutil.ignore_patterns("*.run"))
+    return house
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, furnished: Path) -> Iterator[House]:
+    """Give an installation that runs, for the tests that leave it running."""
+    one = House(tmp_path_factory.mktemp("running"))
+    one.configure()
+    shutil.copytree(furnished, one.folder / "data", ignore=shutil.ignore_patterns("*.run"))
+    one.start()
+    one.wait_until("ready")
+    yield one
+    leave_nothing_behind(one)
 
 
 def proportional_memory(pid: int) -> int:
@@ -144,6 +182,16 @@ def proportional_memory(pid: int) -> int:
     found = re.search(r"^Pss:\s+(\d+) kB", text, flags=re.MULTILINE)
     assert found is not None
     return int(found[1])
+
+
+def test_an_existing_folder_is_ready_in_under_six_seconds(old_house: House) -> None:
+    """Figure of the issue, here with room for a busy machine: the benchmark page has the number."""
+    begin = time.monotonic()
+
+    old_house.start()
+    old_house.wait_until("ready")
+
+    assert time.monotonic() - begin < 18
 
 
 def test_an_empty_folder_comes_up_with_a_link_for_the_first_administrator(house: House) -> None:
@@ -168,12 +216,13 @@ def test_an_empty_folder_comes_up_with_a_link_for_the_first_administrator(house:
     assert embedded._server_pid((house.folder / "data").resolve() / "postgresql") is None
 
 
-def test_the_memory_at_rest_is_small_and_the_parent_loads_no_django(house: House) -> None:
+def test_the_memory_at_rest_is_small_and_the_parent_loads_no_django(running: House) -> None:
     """Figure of the issue: under 350 MB (sum of PSS) without PostgreSQL."""
-    process = house.start()
-    house.wait_until("ready")
+    process = running.process
+    assert process is not None
+    running.wait_until("answers")
 
-    ours = [process.pid, *(pid for pid in house.children() if "postgres" not in name_of(pid))]
+    ours = [process.pid, *(pid for pid in running.children() if "postgres" not in name_of(pid))]
     total = sum(proportional_memory(pid) for pid in ours)
 
     assert total < 350 * 1024, {pid: (name_of(pid), proportional_memory(pid)) for pid in ours}
@@ -186,56 +235,56 @@ def name_of(pid: int) -> str:
 
 
 def test_a_second_one_on_the_same_folder_is_refused_with_the_number_of_the_first(
-    house: House,
+    running: House,
 ) -> None:
-    process = house.start()
-    house.wait_until("ready")
+    assert running.process is not None
 
-    second = house.command("up")
+    second = running.command("up")
 
     assert second.returncode == 1
-    assert str(process.pid) in second.stderr
-    assert house.answers()
+    assert str(running.process.pid) in second.stderr
+    assert running.answers()
 
 
 @pytest.mark.parametrize("duty", ["web", "worker", "door"])
-def test_a_duty_that_is_killed_is_started_again(house: House, duty: str) -> None:
-    house.start()
-    house.wait_until("ready")
-    victim = house.duties()[duty]
+def test_a_duty_that_is_killed_is_started_again(running: House, duty: str) -> None:
+    victim = running.duties()[duty]
 
     os.kill(victim, signal.SIGKILL)
 
     until = time.monotonic() + PATIENCE
-    while house.duties().get(duty) in {victim, None} and time.monotonic() < until:
+    while running.duties().get(duty) in {victim, None} and time.monotonic() < until:
         time.sleep(0.05)
-    assert house.duties()[duty] != victim
-    house.wait_until("answers")
+    assert running.duties()[duty] != victim
+    running.wait_until("answers")
 
 
-def test_the_database_that_is_killed_is_started_again(house: House) -> None:
-    house.start()
-    house.wait_until("ready")
-    server = embedded._server_pid((house.folder / "data").resolve() / "postgresql")
+def test_the_database_that_is_killed_is_started_again(running: House) -> None:
+    cluster = (running.folder / "data").resolve() / "postgresql"
+    server = embedded._server_pid(cluster)
     assert server is not None
 
     os.kill(server, signal.SIGKILL)
-    time.sleep(1)
 
-    house.wait_until("answers")
+    until = time.monotonic() + PATIENCE
+    while embedded._server_pid(cluster) in {server, None} and time.monotonic() < until:
+        time.sleep(0.05)
+    running.wait_until("answers")
 
 
-def test_when_it_is_killed_itself_the_next_one_finds_ports_and_database_free(house: House) -> None:
-    first = house.start()
-    house.wait_until("ready")
+def test_when_it_is_killed_itself_the_next_one_finds_ports_and_database_free(
+    old_house: House,
+) -> None:
+    first = old_house.start()
+    old_house.wait_until("ready")
 
     first.kill()
     first.communicate()
-    house.ready.unlink()
-    house.start()
+    old_house.ready.unlink()
+    old_house.start()
 
-    house.wait_until("ready")
-    assert house.answers()
+    old_house.wait_until("ready")
+    assert old_house.answers()
 
 
 def test_several_that_migrate_at_once_do_not_race(house: House) -> None:
@@ -255,15 +304,15 @@ def test_several_that_migrate_at_once_do_not_race(house: House) -> None:
     assert ends == [("", 0)] * 3
 
 
-def test_a_port_that_is_taken_is_named_with_its_key(house: House) -> None:
+def test_a_port_that_is_taken_is_named_with_its_key(old_house: House) -> None:
     with socket.socket() as stranger:
-        stranger.bind(("127.0.0.1", house.lmtp))
+        stranger.bind(("127.0.0.1", old_house.lmtp))
         stranger.listen()
-        house.configure(
+        old_house.configure(
             "# FREE_WITHIN is 15 s: the stranger might be a child that is about to end\n"
         )
 
-        refused = house.command("up")
+        refused = old_house.command("up")
 
     assert refused.returncode == 1
     assert "lmtp_listen" in refused.stderr
@@ -303,10 +352,8 @@ def test_a_backup_brings_everything_back_elsewhere(house: House, tmp_path: Path)
     assert (tmp_path / "copy.tar").stat().st_mode & 0o077 == 0
 
 
-def test_the_doctor_names_what_is_missing(house: House) -> None:
-    assert house.command("migrate").returncode == 0
-
-    told = house.command("doctor")
+def test_the_doctor_names_what_is_missing(old_house: House) -> None:
+    told = old_house.command("doctor")
 
     assert told.returncode == 1
     assert any(line.startswith("✓ PostgreSQL") for line in told.stdout.splitlines())

@@ -31,8 +31,9 @@ from circular.config import embedded
 from circular.config.configuration import Configuration, Listen, secret_key_of
 from circular.config.speech import _
 
-READY_WITHIN = 60.0  # seconds; measured 3 to 5 on two processors
-FREE_WITHIN = 15.0  # seconds that children of a killed `up` get to leave their ports
+READY_WITHIN = 180.0  # seconds; measured 3 to 5 on two idle processors, 20 on very busy ones
+MOST_ENDS = 3  # of one child before it ever answered
+FREE_WITHIN = 10.0  # seconds that children of a killed `up` get to leave their ports
 STOPPED_WITHIN = 25.0  # seconds; the sender finishes what it offers within 20
 LONGEST_PAUSE = 30.0  # seconds between two attempts to start a child
 STEADY_AFTER = 60.0  # seconds of life after which a child's next end counts as its first
@@ -238,23 +239,32 @@ def _wait_until_ready(
 ) -> bool:
     """Wait until pages and doors answer; False when somebody asked to stop meanwhile."""
     until = time.monotonic() + READY_WITHIN
-    doors = [door for door in (configuration.lmtp_listen, configuration.smtp_listen) if door]
     while not asked.to_stop:
-        if _pages_answer(configuration) and all(_takes_connections(door) for door in doors):
+        silent = _silent(configuration)
+        if not silent:
             return True
         for child in children:
             child.look(time.monotonic())
-            if child.ends >= 3:
+            if child.ends >= MOST_ENDS:
                 raise NotUpError(
                     _("«%(duty)s» no arranca; la causa está en las líneas de arriba.")
                     % {"duty": " ".join(child.words)}
                 )
         if time.monotonic() > until:
             raise NotUpError(
-                _("Circular no respondió en %(seconds)d segundos.") % {"seconds": READY_WITHIN}
+                _("%(what)s no respondió en %(seconds)d segundos.")
+                % {"what": silent, "seconds": READY_WITHIN}
             )
         time.sleep(EVERY)
     return False
+
+
+def _silent(configuration: Configuration) -> str:
+    """Return the first address that does not answer yet, or nothing."""
+    if not _pages_answer(configuration):
+        return configuration.base_url
+    doors = (configuration.lmtp_listen, configuration.smtp_listen)
+    return next((str(door) for door in doors if door and not _takes_connections(door)), "")
 
 
 def _reachable(listen: Listen) -> str:
