@@ -5,6 +5,7 @@ When it fails:  a full disk raises `sqlite3.OperationalError`, and the server an
 """
 
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,20 +62,20 @@ class MailStore:
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        self._mine = threading.local()
         with self._connection() as connection:
             connection.executescript(SCHEMA)
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        """Open, commit and close; FULL means that a commit is on disk when it returns."""
-        connection = sqlite3.connect(self._file, timeout=30)
-        try:
+        """Give this thread's connection; FULL means that a commit is on disk when it returns."""
+        connection: sqlite3.Connection | None = getattr(self._mine, "connection", None)
+        if connection is None:
+            connection = self._mine.connection = sqlite3.connect(self._file, timeout=30)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
-            with connection:
-                yield connection
-        finally:
-            connection.close()
+        with connection:
+            yield connection
 
     def deliver(
         self,
