@@ -162,8 +162,8 @@ class Story:
                 raw = next((part[1] for part in parts if isinstance(part, tuple)), b"")
                 letter = message_from_bytes(raw, policy=policy.default)
                 if about in f"{letter['In-Reply-To']} {letter['References']}":
-                    body = letter.get_body(("plain",))  # type: ignore[attr-defined]  # EmailMessage by policy
-                    return str(body.get_content())
+                    body = letter.get_body(("plain",))
+                    return str(body.get_content()) if body is not None else ""
         return None
 
     def file_by_link(self) -> str:
