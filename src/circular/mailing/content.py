@@ -78,6 +78,9 @@ class StencilContent:
     language: str = "es"
     frame_version: int = 0
     merge_fields: tuple[str, ...] = ()
+    # Only a secret has one: two people may be sent the same code, and the content of one is dropped
+    # while the other still waits; and no digest of a short code can be guessed.
+    salt: str = ""
 
     def canonical(self) -> bytes:
         """Return the bytes that the digest is taken over."""

@@ -191,7 +191,8 @@ class Mailing(models.Model):
             models.Index(fields=["case", "kind", "id"], name="mailing_of_case"),
             models.Index(
                 fields=["deadline_at"],
-                condition=Q(state__in=["released", "paused"]),
+                condition=Q(state__in=["released", "settled"])
+                & (Q(pending__gt=0) | Q(witnesses_pending__gt=0)),
                 name="mailing_deadline",
             ),
         ]

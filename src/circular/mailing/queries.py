@@ -192,11 +192,13 @@ def mailings_to_settle(limit: int = 100) -> list[int]:
 
 
 def mailings_overdue(now: datetime, limit: int = 100) -> list[int]:
-    """Return the mailings whose deadline has passed while somebody, or a witness, still waits."""
+    """Return the mailings whose deadline has passed while somebody, or a witness, still waits.
+
+    A paused one waits for a person, not for its deadline, which moves when it is resumed.
+    """
     waiting = Q(pending__gt=0) | Q(witnesses_pending__gt=0)
-    states = [MailingState.PAUSED.value, *(state.value for state in LEASABLE_STATES)]
     return list(
-        Mailing.objects.filter(waiting, state__in=states, deadline_at__lte=now)
+        Mailing.objects.filter(waiting, state__in=LEASABLE_STATES, deadline_at__lte=now)
         .order_by("id")
         .values_list("id", flat=True)[:limit]
     )

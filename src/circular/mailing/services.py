@@ -12,7 +12,9 @@ Locks:   the mailing row (no key) first, then its recipients by id, the heads of
 
 from __future__ import annotations
 
+import hashlib
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -97,14 +99,28 @@ def save_frame(html: str, text: str, *, by: Actor) -> int:
     problem = frame_problem(html, text)
     if problem:
         raise ContentError(problem)
-    newest = current_frame()
-    return Frame.objects.create(
-        version=newest.version + 1,
+    now = timezone.now()
+    row = Frame.objects.create(
+        version=current_frame().version + 1,
         html=tidy(html),
         text=tidy(text),
-        created_at=timezone.now(),
+        created_at=now,
         created_by_id=by.person,
-    ).version
+    )
+    append(
+        EntryDraft(
+            chain=HOUSE,
+            act="frame_saved",
+            by=by,
+            at=now,
+            facts={
+                "version": row.version,
+                "html": hashlib.sha256(row.html.encode("utf-8")).hexdigest(),
+                "text": hashlib.sha256(row.text.encode("utf-8")).hexdigest(),
+            },
+        )
+    )
+    return row.version
 
 
 def compose_stencil(draft: Draft, *, filing_number: str = "") -> Composed:
@@ -413,12 +429,31 @@ def pause_mailing(mailing_id: int, *, by: Actor) -> bool:
 def resume_mailing(mailing_id: int, *, by: Actor) -> bool:
     """Let rows be leased again; a pause of the mailing's own ends as well.
 
-    Locks:   the mailing row (no key)
+    The deadline moves by as long as the pause was: nobody expires because somebody stopped to think.
+
+    Locks:   the mailing row (no key), the mailing's chain
     Repeat:  only a paused mailing, or one that paused itself, is resumed; else False
     """
-    if resume_self(mailing_id, by=by):
-        return True
-    return _move(mailing_id, {MailingState.PAUSED}, MailingState.RELEASED, "resumed", set(), by=by)
+    row = Mailing.objects.select_for_update(no_key=True).get(pk=mailing_id)
+    if row.state != MailingState.PAUSED and not row.self_paused:
+        return False
+    now = timezone.now()
+    if row.state == MailingState.PAUSED:
+        row.state = MailingState.RELEASED
+        if row.paused_at is not None and row.deadline_at is not None:
+            row.deadline_at += max(now - row.paused_at, timedelta())
+    row.self_paused = ""
+    row.save(update_fields=["state", "self_paused", "deadline_at"])
+    append(
+        EntryDraft(
+            chain=mailing_chain(mailing_id),
+            act="resumed",
+            by=by,
+            at=now,
+            facts={"deadline_at": row.deadline_at.isoformat() if row.deadline_at else None},
+        )
+    )
+    return True
 
 
 @transaction.atomic
@@ -738,6 +773,7 @@ def post_text(
             # A letter that was lost is worse than one that came twice.
             mail_class=MailClass.OFFICIAL,
             language=language,
+            salt=secrets.token_hex(16) if kind is MailingKind.SECRET else "",
         )
     )
     thread = list(references)

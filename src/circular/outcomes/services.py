@@ -399,8 +399,7 @@ def offer_missing_again(
 def expire_overdue(*, by: Actor = CLOCK) -> int:
     """Refuse, as expired, the rows whose mailing's deadline has passed; returns how many.
 
-    Rows under lease are left to their verdict. A paused mailing expires too: its deadline is a
-    promise about the message, not about the queue.
+    Rows under lease are left to their verdict, and a paused mailing to whoever paused it.
 
     Mailings that owe nobody and do not say so yet are settled as well: the safety net below
     ``settle``.

@@ -50,6 +50,7 @@ OTHER: dict[str, Any] = {
     "language": "en",
     "frame_version": 2,
     "merge_fields": (),
+    "salt": "0f" * 16,
 }
 
 

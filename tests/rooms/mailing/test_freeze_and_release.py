@@ -3,6 +3,7 @@
 import email
 import email.policy
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -10,7 +11,7 @@ from django.db.utils import ProgrammingError
 
 from circular.directory.models import Account
 from circular.evidence.actors import SYSTEM
-from circular.evidence.chain import mailing_chain
+from circular.evidence.chain import HOUSE, mailing_chain
 from circular.evidence.queries import entries_of
 from circular.mailing import queries, services
 from circular.mailing.composing import Draft
@@ -187,6 +188,50 @@ def test_a_paused_mailing_has_no_work_until_it_is_resumed(frozen: Callable[[], i
 
     assert services.resume_mailing(mailing_id, by=SYSTEM)
     assert queries.mailings_with_work() == [mailing_id]
+
+
+def test_the_deadline_moves_by_as_long_as_the_pause_was(frozen: Callable[[], int]) -> None:
+    mailing_id = frozen()
+    services.release_mailing(mailing_id, by=SYSTEM)
+    before = queries.mailing(mailing_id).deadline_at
+    assert before is not None
+    services.pause_mailing(mailing_id, by=SYSTEM)
+    three_days_ago = datetime.now(UTC) - timedelta(days=3)
+    Mailing.objects.filter(pk=mailing_id).update(
+        paused_at=three_days_ago, deadline_at=before - timedelta(days=3)
+    )
+    assert queries.mailings_overdue(datetime.now(UTC)) == []
+
+    services.resume_mailing(mailing_id, by=SYSTEM)
+
+    after = queries.mailing(mailing_id).deadline_at
+    assert after is not None
+    assert abs(after - before) < timedelta(minutes=1)
+
+
+def test_a_resumed_mailing_has_no_pause_left_of_either_kind(frozen: Callable[[], int]) -> None:
+    mailing_id = frozen()
+    services.release_mailing(mailing_id, by=SYSTEM)
+    services.pause_self(mailing_id, "quota", by=SYSTEM)
+    services.pause_mailing(mailing_id, by=SYSTEM)
+
+    assert services.resume_mailing(mailing_id, by=SYSTEM)
+
+    row = queries.mailing(mailing_id)
+    assert (row.state, row.self_paused) == (MailingState.RELEASED, "")
+
+
+def test_a_new_frame_is_an_entry_and_leaves_what_was_composed_alone(
+    accounts: None, draft: Draft
+) -> None:
+    before = services.compose_stencil(draft).content
+
+    version = services.save_frame("<p>[[body]]</p>", "[[body]]", by=SYSTEM)
+
+    assert version == 2
+    assert services.compose_stencil(draft).content.frame_version == 2
+    assert before.frame_version == 1
+    assert list(entries_of(HOUSE))[-1].act == "frame_saved"
 
 
 def test_a_mailing_that_pauses_itself_says_why(frozen: Callable[[], int]) -> None:

@@ -101,6 +101,15 @@ def test_a_secrets_body_is_dropped_after_its_verdict_and_its_outcome_kept() -> N
     assert list(entries_of(mailing_chain(mailing_id))) == []
 
 
+def test_the_same_code_for_two_people_is_two_contents() -> None:
+    same: dict[str, Any] = {"case": None, "kind": MailingKind.SECRET, "text": "Su código es 1.\n"}
+    first, second = post(**same), post(**same, to="otra@unimacizo.example")
+
+    settle_all(first)
+
+    assert b"1." in queries.printed_copy(Recipient.objects.get(mailing=second).pk).raw
+
+
 def test_what_a_library_mails_leaves_as_a_secret_mailing() -> None:
     message = EmailMultiAlternatives("Código", "Su código es 1.", to=["ana@unimacizo.example"])
     message.attach_alternative("<p>Su código es <b>1</b>.</p>", "text/html")

@@ -196,7 +196,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='mailing',
-            index=models.Index(condition=models.Q(('state__in', ['released', 'paused'])), fields=['deadline_at'], name='mailing_deadline'),
+            index=models.Index(condition=models.Q(('state__in', ['released', 'settled']), models.Q(('pending__gt', 0), ('witnesses_pending__gt', 0), _connector='OR')), fields=['deadline_at'], name='mailing_deadline'),
         ),
         migrations.AddConstraint(
             model_name='mailing',
