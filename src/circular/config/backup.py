@@ -23,8 +23,8 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from circular import __version__
 from circular.config import embedded
-from circular.config.commands import CannotDoError
 from circular.config.configuration import Configuration, known_secret_key
+from circular.config.errors import CannotDoError
 from circular.config.speech import _
 
 DUMP, KEY, ABOUT = "circular.dump", "secret_key", "about.json"

@@ -10,13 +10,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from circular.config.configuration import Configuration
+from circular.config.errors import CannotDoError
 from circular.config.speech import _
 
 Command = Callable[[argparse.Namespace, Configuration], int]
-
-
-class CannotDoError(Exception):
-    """The command cannot be done; the text says why and what to do."""
 
 
 def _say(lines: Iterable[str]) -> None:

@@ -28,6 +28,8 @@ from urllib.parse import urlsplit
 from typing_extensions import override
 
 from circular.config.speech import _
+from circular.people.roles import Role
+from circular.workflow.states import Stage
 
 PREFIX = "CIRCULAR_"
 FILE_NAME = "circular.toml"
@@ -243,18 +245,13 @@ class UnitSeed:
     mailbox: str = _key(_optional_mailbox, "")
 
 
-ROLES = (
-    "requester", "communications", "approver", "tic", "quality", "data_protection", "administrator", "process_owner",
-)  # fmt: skip
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostSeed:
     """A post (cargo): what it does in the procedure and the mailbox that gets its letters."""
 
     code: str = _key(_text)
     name: str = _key(_text)
-    role: str = _key(_choice(*ROLES))
+    role: str = _key(_choice(*Role))
     mailbox: str = _key(_mailbox)
     unit: str = _key(_optional_text, "")
 
@@ -313,7 +310,7 @@ class WitnessSeed:
 class TimeLimitSeed:
     """How many business minutes a stage may take, and when it is reminded of and escalated."""
 
-    stage: str = _key(_text)
+    stage: str = _key(_choice(*Stage))
     urgent: bool = _key(_boolean, False)
     minutes: int = _key(_number(1, 100_000))
     remind_every_minutes: int = _key(_number(1, 100_000), 480)

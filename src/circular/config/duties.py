@@ -13,8 +13,8 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from circular.config.commands import CannotDoError
 from circular.config.configuration import Configuration
+from circular.config.errors import CannotDoError
 from circular.config.speech import _
 
 MIGRATION_LOCK = 0x0C19C0DE  # any number, the same for every Circular: one at a time migrates

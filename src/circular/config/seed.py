@@ -16,6 +16,7 @@ from circular.mailing import services as mailing
 from circular.people import queries as people_queries
 from circular.people import services as people
 from circular.workflow import services as workflow
+from circular.workflow.states import Stage
 
 
 @transaction.atomic
@@ -45,8 +46,8 @@ def fill_if_empty(seed: Seed) -> bool:
         mailing.save_witness(**asdict(witness), by=SYSTEM)
     for limit in seed.time_limits:
         workflow.set_time_limit(
-            limit.stage,
-            limit.urgent,
+            Stage(limit.stage),
+            urgent=limit.urgent,
             minutes=limit.minutes,
             remind_every_minutes=limit.remind_every_minutes,
             escalate_after=limit.escalate_after,

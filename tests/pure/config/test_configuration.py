@@ -5,6 +5,7 @@ import stat
 import tomllib
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,10 @@ from hypothesis import strategies as st
 from circular.config import configuration
 from circular.config.configuration import ConfigurationError, Listen, load, read, secret_key_of
 
+SEEDS: dict[str, type[Any]] = {
+    "institution": configuration.InstitutionSeed,
+    **configuration.SEED_TABLES,
+}
 HERE = Path("/srv/circular")
 SETTINGS_PAGE = Path(__file__).resolve().parents[3] / "docs" / "settings.md"
 
@@ -188,14 +193,7 @@ def test_the_settings_page_documents_the_key(key: str) -> None:
 
 @pytest.mark.parametrize(
     ("table", "key"),
-    [
-        (table, key.name)
-        for table, cls in {
-            "institution": configuration.InstitutionSeed,
-            **configuration.SEED_TABLES,
-        }.items()
-        for key in fields(cls)
-    ],
+    [(table, key.name) for table, cls in SEEDS.items() for key in fields(cls)],
 )
 def test_the_settings_page_documents_the_seed(table: str, key: str) -> None:
     page = SETTINGS_PAGE.read_text(encoding="utf-8")
