@@ -54,7 +54,6 @@ FAULTS: dict[Fault, Promise] = {
 FLAWS: dict[Flaw, Promise] = {
     Flaw.NO_ADDRESS: _("falta el correo"),
     Flaw.BAD_ADDRESS: _("«%(detail)s» no es una dirección de correo"),
-    Flaw.ADDRESS_NOT_ASCII: _("la dirección «%(detail)s» lleva tildes o eñes"),
     Flaw.ADDRESS_TWICE: _("la dirección ya está en la línea %(detail)s"),
     Flaw.UNKNOWN_GROUP: _(
         "«%(detail)s» no es un grupo; escriba estudiante, docente o administrativo"

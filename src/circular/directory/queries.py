@@ -13,6 +13,7 @@ from django.db import connection
 from circular.directory.models import Account, Import, Upload
 from circular.directory.rules import EVERYBODY, Rule, compile_rule
 from circular.directory.tables import GROUPS, folded
+from circular.mailformat.addresses import normalize
 from circular.people.accounts import KnownAccount
 
 MOST_COMBINATIONS = 200  # of groups; there are eight with today's three
@@ -132,7 +133,7 @@ def _account(row: Account) -> AccountRow:
 
 def account_by_address(address: str) -> AccountRow | None:
     """Return the active account with this address, however it is capitalized."""
-    row = Account.objects.filter(address=address.strip().lower(), active=True).first()
+    row = Account.objects.filter(address=normalize(address) or "", active=True).first()
     return None if row is None else _account(row)
 
 

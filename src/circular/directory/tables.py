@@ -9,8 +9,8 @@ Rule 5: nothing is guessed about a person: an unknown group or an unknown word f
 Shapes:  columns in any order; unknown columns are ignored and named
 Units:   line numbers are those of the file, from 1; the header is line 1
 Known gaps: XLSX is refused with a word of advice; it is read by a later issue.
-Sources: RFC 4180 (the form), RFC 5321 §4.5.3.1 (lengths), what spreadsheets in Spanish really write:
-         Windows-1252, `;` between cells, `sep=;` as first line, UTF-16 as "Unicode text".
+Sources: RFC 4180 (the form); what spreadsheets in Spanish really write: Windows-1252, `;` between
+         cells, `sep=;` as first line, UTF-16 as "Unicode text".
 """
 
 import csv
@@ -22,12 +22,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
+from circular.mailformat.addresses import normalize
+
 MOST_OCTETS = 200 * 1024 * 1024  # 1,000,000 lines of 200 octets: a ministry in one file
 MOST_LINES = 1_000_000
 MOST_CELL = 200  # characters: the width of the columns in `models.Account`
 MOST_COLUMNS = 200
-LOCAL_PART = 64  # RFC 5321 §4.5.3.1.1
-WHOLE_ADDRESS = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
 
 
 class Fault(StrEnum):
@@ -53,7 +53,6 @@ class Flaw(StrEnum):
 
     NO_ADDRESS = "no_address"
     BAD_ADDRESS = "bad_address"
-    ADDRESS_NOT_ASCII = "address_not_ascii"
     ADDRESS_TWICE = "address_twice"
     UNKNOWN_GROUP = "unknown_group"
     UNKNOWN_ACTIVE = "unknown_active"
@@ -150,12 +149,6 @@ DELIMITERS = ";,\t|"
 MOST_LINES_OF_A_ROW = 20  # a cell may hold line ends; more lines than this are an open quote
 # Control characters, halves of characters, line and paragraph separators.
 UNWANTED = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
-
-# RFC 5321 §4.1.2, without quoted local parts and address literals: no institution gives those.
-_ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-ADDRESS = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})+")
-ADDRESS_IN_ANY_SCRIPT = re.compile(r"[^@\s]+@[^@\s]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -360,10 +353,11 @@ def _account(line: int, cells: Sequence[str] | None, layout: _Layout) -> Account
     for place, column in layout.columns.items():
         if place < len(cells):
             values[column] = cells[place].strip()
-    address = values[Column.ADDRESS].lower()
-    flaw = _flaw_of_address(address)
-    if flaw is not None:
-        return BadLine(line=line, flaw=flaw, detail=address[:60])
+    written = values[Column.ADDRESS]
+    address = normalize(written)
+    if address is None:
+        flaw = Flaw.BAD_ADDRESS if written else Flaw.NO_ADDRESS
+        return BadLine(line=line, flaw=flaw, detail=written[:60])
     if len(cells) > layout.width and any(cell.strip() for cell in cells[layout.width :]):
         return BadLine(line=line, flaw=Flaw.TOO_MANY_CELLS, detail=str(len(cells)), address=address)
     for column, value in values.items():
@@ -409,17 +403,3 @@ def _groups(cell: str) -> tuple[tuple[str, ...], str]:
 @lru_cache(maxsize=10_000)
 def _active(cell: str) -> bool | None:
     return ACTIVE_WORDS.get(folded(cell))
-
-
-def _flaw_of_address(address: str) -> Flaw | None:
-    if not address:
-        return Flaw.NO_ADDRESS
-    if not address.isascii():
-        return (
-            Flaw.ADDRESS_NOT_ASCII
-            if ADDRESS_IN_ANY_SCRIPT.fullmatch(address)
-            else (Flaw.BAD_ADDRESS)
-        )
-    if len(address) > WHOLE_ADDRESS or not ADDRESS.fullmatch(address):
-        return Flaw.BAD_ADDRESS
-    return None if len(address.partition("@")[0]) <= LOCAL_PART else Flaw.BAD_ADDRESS

@@ -15,8 +15,7 @@ from typing_extensions import override
 
 from circular.people import labels, queries
 from circular.people.colours import contrast
-from circular.people.models import Holding, Person, Post, Sender, Unit
-from circular.people.services import normalized_address
+from circular.people.models import Holding, Person, Post, Sender, Unit, canonical
 
 WRONG_ADDRESS = _("Escriba el correo completo, por ejemplo nombre@universidad.edu.co")
 DAY_FORMS = ("%d/%m/%Y", "%Y-%m-%d", "%d/%m/%y")
@@ -231,7 +230,7 @@ class SenderForm(RowForm):
         return name
 
     def clean_address(self) -> str:
-        address = normalized_address(str(self.cleaned_data["address"]))
+        address = canonical(str(self.cleaned_data["address"]))
         domain = queries.institution().domain
         host = address.rpartition("@")[2]
         if domain and host != domain and not host.endswith(f".{domain}"):
@@ -314,7 +313,7 @@ class InvitationForm(PersonForm):
         del self.fields["is_active"]
 
     def clean_email(self) -> str:
-        email = normalized_address(str(self.cleaned_data["email"]))
+        email = canonical(str(self.cleaned_data["email"]))
         if self.taken(Q(email=email)):
             raise ValidationError(_("Ya hay una persona con este correo"))
         return email

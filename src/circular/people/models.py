@@ -9,8 +9,14 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 from typing_extensions import override
 
+from circular.mailformat.addresses import normalize
 from circular.people import labels
 from circular.people.roles import Role
+
+
+def canonical(address: str) -> str:
+    """Return the one spelling under which an address is stored and found."""
+    return normalize(address) or address.strip().lower()
 
 
 def _one_of(field: str, values: list[str], name: str) -> models.CheckConstraint:
@@ -22,11 +28,11 @@ class PersonManager(BaseUserManager["Person"]):
 
     @override
     def get_by_natural_key(self, username: str | None) -> "Person":
-        return self.get(email=(username or "").strip().casefold())
+        return self.get(email=canonical(username or ""))
 
 
 class Person(AbstractBaseUser):
-    """Somebody who can sign in. The address is stored casefolded: it is how a person is found."""
+    """Somebody who can sign in. The address is stored in one spelling: it is how they are found."""
 
     email = models.EmailField(_("correo"), max_length=254, unique=True)
     full_name = models.CharField(_("nombre completo"), max_length=200)

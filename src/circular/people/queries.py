@@ -18,6 +18,7 @@ from circular.people.models import (
     Post,
     Sender,
     Unit,
+    canonical,
 )
 from circular.people.roles import Permission, Role, Standing, Term, may, roles_on
 
@@ -147,7 +148,7 @@ def person_by_address(address: str) -> PersonRow | None:
 
     Index: people_person.email (unique)
     """
-    row = Person.objects.filter(email=address.strip().casefold(), is_active=True).first()
+    row = Person.objects.filter(email=canonical(address), is_active=True).first()
     return None if row is None else _person(row)
 
 

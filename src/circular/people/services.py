@@ -29,6 +29,7 @@ from circular.people.models import (
     Post,
     Sender,
     Unit,
+    canonical,
 )
 from circular.people.postman import HouseLetter, post_letter
 
@@ -50,10 +51,6 @@ class Invited:
 def token_digest(token: str) -> str:
     """Return what is stored of a token: its SHA-256, enough for 192 random bits."""
     return hashlib.sha256(token.encode()).hexdigest()
-
-
-def normalized_address(address: str) -> str:
-    return address.strip().casefold()
 
 
 def _entry(act: str, by: Actor, at: datetime, **facts: str | int | bool | None) -> EntryDraft:
@@ -114,7 +111,7 @@ def invite_person(
     Repeat:  a second call for the address meets the unique address (IntegrityError)
     """
     person = Person(
-        email=normalized_address(email),
+        email=canonical(email),
         full_name=full_name,
         phone=phone,
         language=language,
@@ -247,7 +244,7 @@ def ensure_person(account: KnownAccount, *, by: Actor = SYSTEM) -> int:
     Locks:   the person's address (unique)
     Repeat:  one person per address, whoever asks first
     """
-    address = normalized_address(account.address)
+    address = canonical(account.address)
     unusable = Person()
     unusable.set_unusable_password()
     person, created = Person.objects.get_or_create(
@@ -340,7 +337,7 @@ def open_house(
         return None
     if queries.has_administrator():
         return None
-    person = Person(email=normalized_address(email), full_name=full_name, is_superuser=True)
+    person = Person(email=canonical(email), full_name=full_name, is_superuser=True)
     person.set_password(password)
     person.save(force_insert=True)
     row = Institution.objects.filter(pk=1).first() or Institution()
@@ -391,7 +388,7 @@ def save_post(
         "code": code,
         "name": name,
         "role": role,
-        "mailbox": normalized_address(mailbox),
+        "mailbox": canonical(mailbox),
         "unit_id": unit,
         "active": active,
     }
@@ -482,7 +479,7 @@ def save_unit(
         "name": name,
         "kind": kind,
         "parent_id": parent,
-        "mailbox": normalized_address(mailbox),
+        "mailbox": canonical(mailbox),
         "active": active,
     }
     return _save(Unit, unit_id, values, act="unit_saved", by=by).pk
@@ -518,8 +515,8 @@ def save_sender(
     values = {
         "unit_id": unit,
         "display_name": display_name,
-        "address": normalized_address(address),
-        "reply_to": normalized_address(reply_to),
+        "address": canonical(address),
+        "reply_to": canonical(reply_to),
         "active": active,
     }
     return _save(Sender, sender_id, values, act="sender_saved", by=by).pk

@@ -22,9 +22,9 @@ from django.utils.crypto import salted_hmac
 from circular.jobs import Job, enqueue
 from circular.people import queries
 from circular.people.accounts import known_account
-from circular.people.models import Person, RateLimit, SignInCode
+from circular.people.models import Person, RateLimit, SignInCode, canonical
 from circular.people.postman import HouseLetter, post_letter
-from circular.people.services import ensure_person, normalized_address
+from circular.people.services import ensure_person
 
 CODE_LIVES = timedelta(minutes=10)  # what the page and the letter promise
 CODE_DIGITS = 6
@@ -98,7 +98,7 @@ def ask_for_code(address: str, *, now: datetime) -> str:
     """
     nonce = secrets.token_urlsafe(24)
     row = SignInCode.objects.create(
-        address=normalized_address(address)[:254],
+        address=canonical(address)[:254],
         nonce_digest=_digest("nonce", nonce),
         created_at=now,
         expires_at=now + CODE_LIVES,

@@ -24,9 +24,9 @@ pytestmark = pytest.mark.django_db
 LIST = """correo;nombres;apellidos;grupos;programa;sede
 ana@u.edu.co;Ana;Ruiz;estudiante;Enfermería;Centro
 luz@u.edu.co;Luz;Peña;docente;;Norte
-iván@u.edu.co;Iván;Daza;docente;;Norte
+iván u.edu.co;Iván;Daza;docente;;Norte
 """
-GOOD = LIST.replace("iván@", "ivan@")
+GOOD = LIST.replace("iván u", "ivan@u")
 
 
 def bring(text: str, *, keep_good: bool = False, confirm: bool = False) -> ImportReport:

@@ -21,7 +21,7 @@ from circular.people.forms import (
     NewPasswordForm,
     PasswordForm,
 )
-from circular.people.models import Person
+from circular.people.models import Person, canonical
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 NONCE, ASKED_FOR, NEXT = "sign_in_nonce", "sign_in_address", "sign_in_next"
@@ -63,7 +63,7 @@ def enter(request: HttpRequest) -> HttpResponse:
     form = PasswordForm(request.POST)
     if not form.is_valid():
         return _password_page(request, form)
-    address, place = services.normalized_address(form.cleaned_data["email"]), _place(request)
+    address, place = canonical(form.cleaned_data["email"]), _place(request)
     now = timezone.now()
     within = [
         signin.allowed(signin.PASSWORD_BY_ADDRESS_AND_PLACE, f"{address} {place}", now=now),
@@ -103,7 +103,7 @@ def ask_for_code(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         context = {"form": form, "next": _wanted(request)}
         return render(request, "people/enter.html", context, status=HTTPStatus.UNPROCESSABLE_ENTITY)
-    address, now = services.normalized_address(form.cleaned_data["email"]), timezone.now()
+    address, now = canonical(form.cleaned_data["email"]), timezone.now()
     within = [
         signin.allowed(signin.CODE_BY_ADDRESS, address, now=now),
         signin.allowed(signin.CODE_BY_PLACE, _place(request), now=now),
