@@ -39,6 +39,7 @@ __all__ = [
     "EntryRef",
     "append",
     "case_chain",
+    "hold",
     "mailing_chain",
     "note_closing",
     "note_heads",
@@ -123,6 +124,18 @@ def append(*drafts: EntryDraft) -> list[EntryRef]:
                 ),
             )
     return refs
+
+
+def hold(*keys: ChainKey) -> None:
+    """Lock the heads of chains early, for a transaction that appends to them more than once.
+
+    An act that posts letters appends to the house (a chain opens) before its own entry; a head
+    that is held first keeps the one order of locks, so that `note_heads` and acts never deadlock.
+
+    Locks:   the heads, in the one order (no key), until the transaction ends
+    """
+    for key in sorted(keys, key=lambda key: key.lock_position):
+        _locked(key)
 
 
 def _lock_position(draft: EntryDraft) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 Every act of the room goes the same way, so that nothing is forgotten:
 lock the request row (no key) → facts → `transitions.decide` → row and duties → letters → evidence.
 
-Locks:   the request row (no key) first; then, where an act sends, the mailing; chain heads last
+Locks:   the request row (no key), the head of the case's chain; then, where an act sends, the mailing
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from typing_extensions import Unpack
 
 from circular.evidence.actors import CLOCK, SYSTEM, Actor
 from circular.evidence.chain import Fact
-from circular.evidence.services import EntryDraft, append, case_chain
+from circular.evidence.services import EntryDraft, append, case_chain, hold
 from circular.workflow.acts import MACHINE, Act, Deed, Doer, Figures
 from circular.workflow.calendar import Calendar
 from circular.workflow.facts import RequestFacts
@@ -183,23 +183,25 @@ class Case:
     def prove(self, **facts: Fact) -> None:
         """Append the traces of this case's acts, as the last statement of the transaction.
 
-        The facts given here stand in the first trace: ids and codes that pages look up.
+        The facts given here stand in the first trace, the letters in the last: where an act
+        leads on to another (approve to forward), the letters are the hand-over's.
         """
-        more: dict[str, Fact] = dict(facts)
-        if self.letters:
-            more["letters"] = list(self.letters)
-        append(
-            *(
+        drafts = []
+        last = len(self.traces) - 1
+        for index, (trace, actor) in enumerate(self.traces):
+            kept: dict[str, Fact] = {**trace.facts, **(facts if index == 0 else {})}
+            if index == last and self.letters:
+                kept["letters"] = list(self.letters)
+            drafts.append(
                 EntryDraft(
                     chain=case_chain(self.row.pk),
                     act=trace.act.value,
                     by=actor,
                     at=self.at,
-                    facts={**trace.facts, **(more if index == 0 else {})},
+                    facts=kept,
                 )
-                for index, (trace, actor) in enumerate(self.traces)
             )
-        )
+        append(*drafts)
         self.traces.clear()
 
 
@@ -224,7 +226,7 @@ def _stamp_state(row: Request, state: State, at: datetime) -> None:
 def open_case(request_id: int, *, by: Actor, counted: bool = False) -> Case:
     """Put a case on the desk: its row locked, its facts read, its doer known.
 
-    Locks:  the request row (no key)
+    Locks:  the request row, then the head of its chain (no key)
     Raises: Request.DoesNotExist
     """
     row = (
@@ -232,6 +234,8 @@ def open_case(request_id: int, *, by: Actor, counted: bool = False) -> Case:
         .select_related("version", "mailing", "requester", "procedure")
         .get(pk=request_id)
     )
+    # Letters append to the house before this act's own entry does; see `hold` for why this is first.
+    hold(case_chain(request_id))
     rules = house.desk_rules()
     count = standing.count_of(row) if counted else None
     return Case(

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from circular.evidence.actors import Actor
 from circular.evidence.services import EntryDraft, append, case_chain
@@ -383,6 +383,12 @@ def issue_erratum(request_id: int, *, by: Actor, idempotency_key: str = "") -> i
     return new
 
 
+def _erratum_subject(subject: str) -> str:
+    """Name the erratum in the institution's language, whoever opens it."""
+    with translation.override(people.institution().language):
+        return translation.gettext("Fe de erratas: %(subject)s") % {"subject": subject}
+
+
 def _draft_from(case: Case, *, by: Actor, idempotency_key: str, erratum: bool) -> int:
     row = case.row
     assert row.version is not None
@@ -390,7 +396,7 @@ def _draft_from(case: Case, *, by: Actor, idempotency_key: str, erratum: bool) -
     content = Content(
         sender=old.sender,
         reply_to=old.reply_to,
-        subject=f"Fe de erratas: {old.subject}" if erratum else old.subject,
+        subject=_erratum_subject(old.subject) if erratum else old.subject,
         html="" if erratum else old.html,
         text="" if erratum else old.text,
         attachments=() if erratum else old.attachments,

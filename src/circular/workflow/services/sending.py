@@ -11,13 +11,14 @@ from dataclasses import asdict, replace
 from datetime import datetime
 
 from django.db import transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from circular.evidence.actors import CLOCK, Actor
 from circular.mailing import services as mailing
 from circular.mailing.kinds import MailingKind, Priority
 from circular.mailing.letters import Letter
 from circular.outcomes import services as outcomes
+from circular.people import queries as people
 from circular.people.roles import Role
 from circular.workflow import labels
 from circular.workflow.acts import Act, Deed, Figures
@@ -172,6 +173,8 @@ def hold(request_id: int, because: NotMoved, *, by: Actor) -> Moved | NotMoved:
     decision = case.attempt(Act.HOLD, refusal=because.refusal.value)
     if isinstance(decision, NotMoved):
         return decision
+    with translation.override(people.institution().language):
+        why = labels.sentence(because)
     writing.to_office(
         case,
         Role.TIC,
@@ -179,7 +182,7 @@ def hold(request_id: int, because: NotMoved, *, by: Actor) -> Moved | NotMoved:
         writing.matter(case)
         | {
             "found_at": case.at,
-            "reason": labels.sentence(because),
+            "reason": why,
             "audience_count": writing.audience_count(case),
             "due_at": case.due_at(Stage.SEND),
         },
