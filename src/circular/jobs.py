@@ -6,8 +6,8 @@ Rule 2: rooms hand over by database state; a job only shortens the wait. Everyth
         also found by a periodic round, so a lost job is late work, never lost work.
 Rule 3: jobs run at least once, in any order, perhaps twice at the same time: what they call is
         idempotent and locks what it changes.
-Rule 4: the entry below is one of the three loops that catch everything; a failed job is handed to
-        the recorder (the archive) and stays in the queue's table as failed.
+Rule 4: `run` is one of the three loops that catch everything; a failed job is handed to the recorder
+        (the archive), and its work is found again by a round.
 
 When it fails: a worker that loses the database tries again until it is back; a job that was being
         done by a worker that died is done again once its heartbeat is older than STALLED_AFTER.
@@ -276,7 +276,7 @@ async def _work_until(stop: asyncio.Event) -> None:
             app.run_worker_async(
                 concurrency=CONCURRENCY,
                 fetch_job_polling_interval=POLL_EVERY,
-                delete_jobs="successful",
+                delete_jobs="always",
                 install_signal_handlers=False,
             ),
             name="jobs",
@@ -365,7 +365,7 @@ def drain() -> None:
                 wait=False,
                 listen_notify=False,
                 concurrency=1,
-                delete_jobs="successful",
+                delete_jobs="always",
                 install_signal_handlers=False,
             )
 

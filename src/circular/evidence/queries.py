@@ -82,6 +82,13 @@ def _row(chain: ChainKey, entry: Entry) -> EntryRow:
     )
 
 
+def lately_on_house(act: str, facts: Facts, *, since: datetime) -> bool:
+    """Say whether the house's last few hundred entries hold this act with these facts since then."""
+    rows = Entry.objects.filter(chain__kind=HOUSE.kind.value).order_by("-sequence")
+    last = rows.values_list("act", "at", "facts")[:500]
+    return any(row[0] == act and row[1] >= since and row[2] == facts for row in last)
+
+
 def head_of(chain: ChainKey) -> Head:
     """Give a chain's noted head; an unopened chain is empty."""
     rows = Chain.objects.filter(kind=chain.kind.value)

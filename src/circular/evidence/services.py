@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -50,6 +50,7 @@ __all__ = [
 ]
 
 HEADS_PER_ENTRY = MOST_ITEMS // 2
+RECORDED_FOR = timedelta(minutes=10)  # so at most 144 entries a day for one thing that is broken
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,13 +269,13 @@ def prune_blobs(digests: Sequence[str], *, reason: str, by: Actor) -> int:
 
 @transaction.atomic
 def record_failed_job(failed: FailedJob) -> None:
-    """Note on the house that a job failed: its name and the code of the failure."""
-    append(
-        EntryDraft(
-            chain=HOUSE,
-            act="job_failed",
-            by=SYSTEM,
-            at=timezone.now(),
-            facts={"job": failed.name, "error": failed.error},
-        )
-    )
+    """Note on the house that a job failed: its name and the code of the failure.
+
+    Repeat:  the same failure within RECORDED_FOR is no news: a round that fails every few seconds
+             would else bury the house
+    """
+    now = timezone.now()
+    facts = {"job": failed.name, "error": failed.error}
+    if queries.lately_on_house("job_failed", facts, since=now - RECORDED_FOR):
+        return
+    append(EntryDraft(chain=HOUSE, act="job_failed", by=SYSTEM, at=now, facts=facts))

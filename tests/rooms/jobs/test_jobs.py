@@ -112,6 +112,13 @@ def test_a_failed_job_ends_as_an_entry_without_its_text_and_the_next_job_is_done
     assert greeted == [8]
 
 
+def test_the_same_failure_soon_again_is_no_news() -> None:
+    for _ in range(3):
+        assert not jobs.run(Stumble())
+
+    assert len(entries_of(HOUSE, act="job_failed")) == 1
+
+
 def test_a_worker_does_rounds_until_it_is_told_to_stop() -> None:
     async def work() -> None:
         stop = asyncio.Event()
