@@ -51,8 +51,9 @@ class Loan:
 class Books:
     """Everything the sender reads from and writes to the database."""
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: Pace, stop: asyncio.Event) -> None:
         self._pace = pace
+        self._stop = stop
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="books")
         self._lock: BaseDatabaseWrapper | None = None
         self._locked = False
@@ -71,13 +72,20 @@ class Books:
     # -- the thread ---------------------------------------------------------------------------
 
     async def ask(self, question: Callable[[], Answer]) -> Answer:
-        """Run something in the books' thread, again and again while the database is away."""
+        """Run something in the books' thread, again and again while the database is away.
+
+        Raises:  the database's error, once we are asked to stop and have waited long enough
+        """
         loop = asyncio.get_running_loop()
+        away_since: float | None = None
         while True:
             try:
                 return await loop.run_in_executor(self._thread, self._attempt, question)
             except (OperationalError, InterfaceError) as away:
                 logger.warning("database away", extra={"error": type(away).__name__})
+                away_since = loop.time() if away_since is None else away_since
+                if self._stop.is_set() and loop.time() - away_since > self._pace.stop_within:
+                    raise
                 await asyncio.sleep(RETRY_SECONDS)
 
     def _attempt(self, question: Callable[[], Answer]) -> Answer:

@@ -73,12 +73,18 @@ class Sender:
     """One sender process; `run` is the whole of its life."""
 
     def __init__(
-        self, stop: asyncio.Event, *, pace: Pace = DEFAULT_PACE, timeouts: Timeouts | None = None
+        self,
+        stop: asyncio.Event,
+        *,
+        pace: Pace = DEFAULT_PACE,
+        timeouts: Timeouts | None = None,
+        until_idle: bool = False,
     ) -> None:
         self._stop = stop
+        self._until_idle = until_idle
         self._pace = pace
         self._timeouts = timeouts
-        self._books = Books(pace)
+        self._books = Books(pace, stop)
         self._dice = random.Random()  # noqa: S311 - spreads waits, guards nothing
         self._queue: list[_Job] = []
         self._queued = asyncio.Condition()
@@ -97,6 +103,7 @@ class Sender:
     async def run(self) -> None:
         """Send until told to stop; then finish what is on the sessions and give the rest back."""
         await self._books.open()
+        await self._books.recover()
         keepers = [
             asyncio.create_task(self._books.keep_marks(), name="marks"),
             asyncio.create_task(self._books.keep_facts(), name="facts"),
@@ -172,10 +179,17 @@ class Sender:
             else:
                 self._keep_sessions(relay)
                 await self._fill_queue(relay)
+            if self._until_idle and self._is_idle(relay):
+                self._stop.set()
             self._hungry.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._pace.poll):
                     await self._hungry.wait()
+
+    def _is_idle(self, relay: RelayAccess | None) -> bool:
+        """Whether nothing can be done now: nobody waits, or no relay takes mail."""
+        nobody = not self._waiting and not self._queue
+        return (nobody or relay is None) and not self._under_way
 
     async def _give_back_what_may_not_leave(self) -> None:
         queued = list({job.mailing for job in self._queue})
@@ -452,11 +466,18 @@ def _usable(relays: Sequence[RelayAccess], now: datetime) -> RelayAccess | None:
 
 
 async def run(
-    stop: asyncio.Event, *, pace: Pace = DEFAULT_PACE, timeouts: Timeouts | None = None
+    stop: asyncio.Event,
+    *,
+    pace: Pace = DEFAULT_PACE,
+    timeouts: Timeouts | None = None,
+    until_idle: bool = False,
 ) -> None:
     """Send whatever is released until `stop` is set; in as many processes as wanted.
 
-    Returns within about `2 * pace.stop_within` seconds of `stop`; what is on a session is finished
-    or settled as the core says, what waits is given back.
+    With ``until_idle`` it ends by itself, too, when nobody waits whose time has come, or when no
+    relay takes mail. Returns within about `2 * pace.stop_within` seconds of `stop`; what is on a
+    session is finished or settled as the core says, what waits is given back.
+
+    Raises:  the database's error, when that went away for good
     """
-    await Sender(stop, pace=pace, timeouts=timeouts).run()
+    await Sender(stop, pace=pace, timeouts=timeouts, until_idle=until_idle).run()

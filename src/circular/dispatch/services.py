@@ -45,6 +45,7 @@ WORKER_LOCK = 0x43697263 - (1 << 31)
 # A mailing says that it waits when its relay has failed this often in a row; a blip says nothing.
 FAILURES_BEFORE_PAUSE = 2
 MAX_DETAIL = 500
+ON_TRIAL = Timeouts.at_most(10)  # seconds for each answer: a person waits for the page
 
 
 # ---- relays ----------------------------------------------------------------------------------
@@ -487,7 +488,7 @@ def test_relay(
     relay_id: int,
     *,
     by: Actor,
-    timeouts: Timeouts | None = None,  # noqa: PT028 - a test of a relay, not of this program
+    timeouts: Timeouts = ON_TRIAL,  # noqa: PT028 - a test of a relay, not of this program
 ) -> RelayTest:
     """Greet a relay now, without offering it a message, and say what happened.
 

@@ -6,6 +6,7 @@ from collections import Counter
 from django.db import connection
 
 from circular.dispatch.models import Lease, Relay, Worker
+from circular.dispatch.sender import run
 from circular.evidence.actors import SYSTEM
 from circular.evidence.chain import mailing_chain
 from circular.evidence.queries import entries_of
@@ -13,7 +14,7 @@ from circular.mailing import services
 from circular.mailing.kinds import MailClass
 from circular.mailing.models import Mailing, Recipient
 from circular.outcomes.queries import outcomes_of
-from post_office import Release, Sink, apart, send_until, settled, states
+from post_office import QUICK, Release, Sink, apart, send_until, settled, states
 
 
 def test_everybody_gets_one_copy_and_both_books_agree(release: Release, sink: Sink) -> None:
@@ -440,3 +441,27 @@ def test_what_passes_its_deadline_is_refused_as_expired(release: Release, sink: 
 
     assert states(mailing_id) == {"accepted": 2, "refused": 1}
     assert Recipient.objects.get(state="refused").reason == "expired"
+
+
+def test_a_sender_told_to_end_when_idle_sends_what_is_due_and_ends(
+    release: Release, sink: Sink
+) -> None:
+    mailing_id = release(12)
+
+    async def scene() -> list[str]:
+        async with sink() as far:
+            await run(asyncio.Event(), pace=QUICK, until_idle=True)
+            return far.took()
+
+    took = asyncio.run(scene())
+
+    assert len(took) == 12
+    assert states(mailing_id) == {"accepted": 12}
+
+
+def test_a_sender_told_to_end_when_idle_ends_without_a_relay(release: Release) -> None:
+    mailing_id = release(2)
+
+    asyncio.run(run(asyncio.Event(), pace=QUICK, until_idle=True))
+
+    assert states(mailing_id) == {"pending": 2}

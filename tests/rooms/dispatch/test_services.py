@@ -1,0 +1,291 @@
+"""Leases, marks and recovery: what the database holds decides who may be offered a message."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from django.db import connection, connections
+from django.utils import timezone
+
+from circular.dispatch import queries, services
+from circular.dispatch.errors import RelayUnknownError
+from circular.dispatch.models import Lease, Relay, Worker
+from circular.dispatch.services import Batch
+from circular.dispatch.trouble import Trouble
+from circular.evidence.actors import SYSTEM, Actor
+from circular.evidence.chain import HOUSE
+from circular.evidence.queries import entries_of
+from circular.mailing import services as mailing
+from circular.mailing.kinds import MailClass
+from circular.mailing.models import Mailing, Recipient
+from circular.outcomes.verdicts import OutcomeFact, Verdict
+from post_office import Release, Sink, apart, states
+
+OTTO = Actor.of(7)
+LASTS = timedelta(minutes=15)
+
+
+def worker() -> int:
+    now = timezone.now()
+    return Worker.objects.create(host="here", pid=1, started_at=now, seen_at=now).pk
+
+
+def lease(mailing_id: int, by: int, limit: int = 50) -> Batch:
+    batch = services.lease_batch(mailing_id, relay=None, worker=by, limit=limit, lasts=LASTS)
+    assert batch is not None
+    return batch
+
+
+def test_two_workers_never_lease_the_same_person(release: Release) -> None:
+    mailing_id = release(10)
+
+    one, other = lease(mailing_id, worker(), 6), lease(mailing_id, worker(), 6)
+
+    assert len(one.recipients) == 6
+    assert len(other.recipients) == 4
+    assert not set(one.recipients) & set(other.recipients)
+    assert services.lease_batch(mailing_id, relay=None, worker=1, limit=1, lasts=LASTS) is None
+
+
+def test_nobody_is_leased_from_a_mailing_that_is_paused_by_a_person_or_by_itself(
+    release: Release,
+) -> None:
+    mailing_id = release(3)
+    mailing.pause_mailing(mailing_id, by=OTTO)
+    assert services.lease_batch(mailing_id, relay=None, worker=1, limit=1, lasts=LASTS) is None
+    mailing.resume_mailing(mailing_id, by=OTTO)
+    services.pause_circular(mailing_id, Trouble.SENDER_REFUSED)
+
+    assert services.lease_batch(mailing_id, relay=None, worker=1, limit=1, lasts=LASTS) is None
+    assert queries.waiting(timezone.now()) == []
+
+
+def test_a_relays_trouble_shown_on_a_mailing_keeps_nobody_from_probing(release: Release) -> None:
+    mailing_id = release(3)
+    services.pause_circular(mailing_id, Trouble.UNREACHABLE)
+
+    assert len(lease(mailing_id, worker()).recipients) == 3
+
+
+def test_a_mark_is_refused_once_the_lease_is_gone(release: Release) -> None:
+    mailing_id = release(4)
+    mine = worker()
+    batch = lease(mailing_id, mine)
+    first, *others = batch.recipients
+
+    assert services.mark_offered([first], worker=mine, lasts=LASTS) == {first}
+    services.recover_leases()
+
+    assert services.mark_offered(others, worker=mine, lasts=LASTS) == set()
+    assert states(mailing_id) == {"pending": 3, "in_doubt": 1}
+
+
+def test_a_mark_for_somebody_elses_lease_is_refused(release: Release) -> None:
+    batch = lease(release(2), worker())
+
+    assert services.mark_offered(batch.recipients, worker=worker(), lasts=LASTS) == set()
+
+
+def test_recovery_tells_who_was_offered_from_who_was_not(release: Release) -> None:
+    mailing_id = release(6)
+    lost = worker()
+    batch = lease(mailing_id, lost)
+    services.mark_offered(batch.recipients[:2], worker=lost, lasts=LASTS)
+
+    found = services.recover_leases()
+
+    assert (found.leases, found.given_back, found.in_doubt) == (1, 4, 2)
+    assert states(mailing_id) == {"pending": 4, "in_doubt": 2}
+    doubtful = Recipient.objects.filter(state="in_doubt")
+    assert set(doubtful.values_list("reason", flat=True)) == {"worker_lost"}
+    assert services.recover_leases() == services.Recovered()
+    assert Worker.objects.get(pk=lost).ended_at is not None
+
+
+def test_recovery_that_calls_every_leased_person_untried_is_caught(release: Release) -> None:
+    """Deliberately broken: what was offered goes back to the queue in silence."""
+    mailing_id = release(2)
+    lost = worker()
+    batch = lease(mailing_id, lost)
+    services.mark_offered(batch.recipients, worker=lost, lasts=LASTS)
+    facts = [
+        OutcomeFact(recipient=one, verdict=Verdict.UNTRIED, at=timezone.now())
+        for one in batch.recipients
+    ]
+
+    services.settle_offers(facts, lease=batch.lease, closes=True)
+
+    assert states(mailing_id) != {"in_doubt": 2}
+
+
+def test_an_official_mail_of_a_lost_worker_is_offered_once_more_and_named(
+    release: Release,
+) -> None:
+    mailing_id = release(2, mail_class=MailClass.OFFICIAL)
+    lost = worker()
+    batch = lease(mailing_id, lost)
+    services.mark_offered(batch.recipients[:1], worker=lost, lasts=LASTS)
+
+    services.recover_leases()
+
+    assert states(mailing_id) == {"pending": 2}
+    named = Recipient.objects.filter(possible_duplicate=True).values_list("id", flat=True)
+    assert list(named) == [batch.recipients[0]]
+
+
+def test_a_worker_that_lives_keeps_its_leases_until_they_run_out(release: Release) -> None:
+    mailing_id = release(3)
+    alive = worker()
+    lease(mailing_id, alive)
+    elsewhere = connections["default"].copy()
+    try:
+        assert services.hold_worker_lock(alive, elsewhere)
+
+        assert services.recover_leases() == services.Recovered()
+
+        Lease.objects.update(until=timezone.now())
+        assert services.recover_leases().given_back == 3
+    finally:
+        elsewhere.close()
+
+
+def test_a_verdict_that_comes_after_recovery_ends_the_doubt(release: Release) -> None:
+    mailing_id = release(1)
+    slow = worker()
+    batch = lease(mailing_id, slow)
+    services.mark_offered(batch.recipients, worker=slow, lasts=LASTS)
+    services.recover_leases()
+    fact = OutcomeFact(recipient=batch.recipients[0], verdict=Verdict.ACCEPTED, at=timezone.now())
+
+    services.settle_offers([fact], lease=batch.lease, closes=True)
+
+    assert states(mailing_id) == {"accepted": 1}
+
+
+def test_a_lease_whose_making_was_committed_unheard_is_given_back(release: Release) -> None:
+    mailing_id = release(3)
+    me = worker()
+    known, unheard = lease(mailing_id, me, 1), lease(mailing_id, me, 2)
+
+    found = services.recover_leases(me=me, known={known.lease})
+
+    assert found.given_back == 2
+    assert Lease.objects.get(pk=known.lease).state == "open"
+    assert Lease.objects.get(pk=unheard.lease).state == "recovered"
+
+
+def a_relay(port: int = 1) -> int:
+    return services.add_relay(
+        name="Relé", host="127.0.0.1", port=port, security="none", password="s3creto", by=OTTO
+    )
+
+
+def test_a_password_is_sealed_and_kept_when_none_is_given(transactional_db: None) -> None:
+    relay = services.add_relay(
+        name="Relé",
+        host="correo.example",
+        port=587,
+        username="circular",
+        password="s3creto",
+        by=OTTO,
+    )
+    services.save_relay(
+        relay_id=relay,
+        name="Relé nuevo",
+        host="correo.example",
+        port=587,
+        security="starttls",
+        username="circular",
+        by=OTTO,
+    )
+
+    row = Relay.objects.get(pk=relay)
+    assert "s3creto" not in row.password_sealed
+    access = queries.relay_access(relay)
+    assert access is not None
+    assert access.credentials is not None
+    assert access.credentials.password == "s3creto"
+    assert "s3creto" not in repr(access)
+    acts = [entry.act for entry in entries_of(HOUSE)]
+    assert acts.count("relay_saved") == 2
+
+
+def test_a_relay_rests_longer_each_time_and_says_why(release: Release) -> None:
+    mailing_id = release(1)
+    relay = a_relay()
+
+    first = services.note_trouble(relay, Trouble.UNREACHABLE, detail="no route", dice=0)
+    again = services.note_trouble(relay, Trouble.UNREACHABLE, dice=0)
+
+    assert first is not None
+    assert again is None  # it rests: two sessions that fail together are one failure
+    assert Mailing.objects.get(pk=mailing_id).self_paused == ""
+    Relay.objects.update(resting_until=timezone.now())
+    services.note_trouble(relay, Trouble.UNREACHABLE, dice=0)
+    assert Mailing.objects.get(pk=mailing_id).self_paused == "relay_unreachable"
+    services.note_working(relay)
+    assert Mailing.objects.get(pk=mailing_id).self_paused == ""
+    acts = [entry.act for entry in entries_of(HOUSE)]
+    assert acts.count("relay_in_trouble") == acts.count("relay_works_again") == 1
+
+
+def test_a_relay_on_trial_that_works(transactional_db: None, sink: Sink) -> None:
+    async def scene() -> tuple[bool, int | None, list[str]]:
+        async with sink() as far:
+            found = await apart(lambda: services.test_relay(far.relay, by=SYSTEM))
+            return found.ok, found.size, far.took()
+
+    assert asyncio.run(scene()) == (True, 52428800, [])
+    assert Relay.objects.get().worked_at is not None
+
+
+@pytest.mark.parametrize(
+    ("script", "trouble", "word"),
+    [
+        ('[[rule]]\nat = "connect"\nreply = "554 5.7.1 not you"', Trouble.BLOCKED, "not you"),
+        ('[[rule]]\nat = "connect"\nreply = "hola"', Trouble.CONFUSED, ""),
+        ('[[rule]]\nat = "ehlo"\nhang = "before"', Trouble.BROKEN_OFF, ""),
+    ],
+)
+def test_a_relay_on_trial_that_does_not_work_says_what_it_said(
+    transactional_db: None, sink: Sink, script: str, trouble: Trouble, word: str
+) -> None:
+    async def scene() -> tuple[bool, Trouble, str]:
+        async with sink(script) as far:
+            found = await apart(lambda: services.test_relay(far.relay, by=SYSTEM))
+            return found.ok, found.trouble, found.detail
+
+    ok, found, detail = asyncio.run(scene())
+
+    assert not ok
+    assert found is trouble
+    assert word in detail
+    assert Relay.objects.get().failures == 0  # a test sends nobody to rest
+
+
+def test_a_relay_that_nobody_knows_is_named(transactional_db: None) -> None:
+    with pytest.raises(RelayUnknownError):
+        services.test_relay(99, by=SYSTEM)
+
+
+def test_a_lease_never_waits_for_somebody_who_is_locked(release: Release) -> None:
+    """The claim is FOR NO KEY UPDATE SKIP LOCKED: a second worker takes the others."""
+    mailing_id = release(3)
+    elsewhere = connections["default"].copy()
+    try:
+        elsewhere.ensure_connection()
+        elsewhere.set_autocommit(False)
+        with elsewhere.cursor() as cursor:
+            cursor.execute(
+                "SELECT id FROM mailing_recipient WHERE mailing_id = %s ORDER BY id LIMIT 1"
+                " FOR NO KEY UPDATE",
+                [mailing_id],
+            )
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '2s'")
+
+        assert len(lease(mailing_id, worker()).recipients) == 2
+    finally:
+        elsewhere.rollback()
+        elsewhere.close()
+        connection.close()
