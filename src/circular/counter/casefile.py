@@ -102,10 +102,8 @@ def letter_for(entry: EntryRow, letters: Sequence[Correspondence]) -> Correspond
     named = entry.facts.get("letters")
     posted = {one for one in named if isinstance(one, int)} if isinstance(named, list) else set()
     kinds = LETTER_OF.get(entry.act, ())
-    if not kinds and not posted:
-        return None
     mine = [letter for letter in letters if letter.mailing_id in posted]
-    same = [letter for letter in mine or letters if letter.letter in kinds] or mine
+    same = [letter for letter in mine or letters if letter.letter in kinds]
     return min(same, key=lambda letter: abs(letter.at - entry.at), default=None)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from circular.counter import parts
@@ -312,6 +313,7 @@ def bar(
     sentence: str,
     hidden: Mapping[Act, Mapping[str, str]],
     extra: tuple[parts.Deed, ...] = (),
+    sending: bool = False,
 ) -> parts.Acts:
     """Return the bar of acts of a case for one reader.
 
@@ -323,7 +325,9 @@ def bar(
     def button(deed: Deed) -> parts.Deed:
         return parts.Deed(
             code=deed.act.value,
-            label=str(deed.label),
+            label=_now("Cancelar lo que falta…")
+            if sending and deed.act is Act.CANCEL
+            else str(deed.label),
             icon=deed.icon,
             url=url_of(deed, number),
             post=not deed.page,

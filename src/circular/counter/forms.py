@@ -116,10 +116,9 @@ class RequestForm(forms.Form):
     )
     sender = forms.ChoiceField(label=gettext_lazy("Remitente"), choices=[], required=False)
     reply_to = forms.CharField(
-        label=gettext_lazy("Responder a"),
+        label=gettext_lazy("Responder a, si es otra dirección"),
         max_length=254,
         required=False,
-        help_text=gettext_lazy("Vacío: al mismo remitente."),
         widget=forms.TextInput(attrs={"autocomplete": "email", "inputmode": "email"}),
     )
     subject = forms.CharField(
@@ -163,6 +162,7 @@ class RequestForm(forms.Form):
     )
     wanted_time = forms.ChoiceField(
         label=gettext_lazy("Hora"),
+        help_text=gettext_lazy("Hora de Colombia."),
         choices=[(f"{at:%H:%M}", f"{at:%H:%M}") for at in HOURS],
         initial="10:00",
         required=False,

@@ -287,3 +287,25 @@ RECIPIENT_STATES: dict[str, Promise | str] = {
     "suppressed": _("excluido"),
     "in_doubt": _("en duda"),
 }
+
+
+# Our letters as the correspondence of a case names them (`mailing.letters.Letter`).
+LETTERS: dict[str, Promise | str] = {
+    "draft_received": _("Lo que se entendió de la solicitud."),
+    "acknowledgement": _("Acuse de recibo."),
+    "missing": _("Petición de lo que falta."),
+    "returned": _("Devolución con razones."),
+    "rejected": _("Rechazo con razones."),
+    "approved": _("Aviso de la aprobación."),
+    "forwarded": _("Traslado de la solicitud."),
+    "sent_back": _("Devolución de TIC."),
+    "proof": _("Prueba para su visto bueno."),
+    "confirmation_to_communications": _("Confirmación del envío."),
+    "confirmation_to_requester": _("Confirmación del envío."),
+    "verdict_positive": _("Veredicto: se envió como se aprobó."),
+    "verdict_negative": _("Veredicto: no se pudo comprobar."),
+    "reminder": _("Recordatorio."),
+    "escalation": _("Aviso al superior."),
+    "not_sent": _("Recordatorio: no se envió."),
+    "cancelled": _("Aviso de la cancelación."),
+}

@@ -33,7 +33,7 @@ from circular.workflow import queries as workflow
 from circular.workflow.acts import Act
 from circular.workflow.calendar import Calendar
 from circular.workflow.models import Attachment, Correspondence, Request
-from circular.workflow.states import FINAL, State, Verdict
+from circular.workflow.states import State, Verdict
 
 VIEWS = ("escritorio", "telefono", "texto")
 LIVE = frozenset({State.SENDING})
@@ -66,7 +66,7 @@ def title_part(row: Request) -> dict[str, Any]:
     version = row.version
     sender = version.sender.display_name if version is not None and version.sender else ""
     unit = row.unit.name if row.unit is not None else _("una dependencia sin elegir")
-    byline = _("Solicita %(unit)s.") % {"unit": unit}
+    byline = _("Solicita: %(unit)s.") % {"unit": unit}
     if sender:
         byline += " " + _("Lo firma «%(sender)s».") % {"sender": sender}
     return {
@@ -188,6 +188,7 @@ def acts_part(
         sentence=sentence,
         hidden=hidden,
         extra=extra_deeds(row, reader),
+        sending=case.state in {State.SENDING, State.PAUSED},
     )
 
 
@@ -235,6 +236,16 @@ def waiting_words(case: casefile.CaseFile, offices: Mapping[str, str]) -> tuple[
             pass
     owed = case.open_duties
     nothing = _("Nada espera por usted")
+    office = {"office": offices["tic"]}
+    match case.state:
+        case State.SENDING:
+            return nothing, _("%(office)s está enviando. Cuando termine, confirma.") % office
+        case State.SCHEDULED:
+            return nothing, _("%(office)s ya lo programó.") % office
+        case State.VERIFIED:
+            return nothing, _("El envío está verificado; Circular cierra el expediente.")
+        case _other:
+            pass
     if not owed:
         return nothing, ""
     who = offices.get(owed[0].owed_by, str(labels.ROLES.get(owed[0].owed_by, "")))
@@ -274,7 +285,9 @@ def post_part(case: casefile.CaseFile) -> list[dict[str, Any]]:
             {
                 "icon": "mail-down" if incoming else "mail-up",
                 "who": (_("De %(who)s") if incoming else _("A %(who)s")) % {"who": other},
-                "subject": letter.subject,
+                "subject": letter.subject
+                if incoming or letter.letter not in labels.LETTERS
+                else labels.LETTERS[letter.letter],
                 "at": letter.at,
                 "url": reverse("letter", args=[case.number, letter.pk]),
                 "unread": incoming and letter.read_at is None,
@@ -436,7 +449,6 @@ def case_page(request: HttpRequest, row: Request) -> dict[str, Any]:
         % {"count": formats.figure(entries, trays.lang())},
         "chain_ok": chain,
         "chain_word": _("Cadena íntegra") if chain else _("La cadena no cuadra"),
-        "closed": case.state in FINAL,
         "facts": facts_part(row, case),
         "bar": acts_part(request, row, case, digest=digest, count=count),
         "anchor": head if head.sequence else None,

@@ -147,6 +147,7 @@ def page(request: HttpRequest, row: Request, mailing: Mailing) -> dict[str, Any]
         heading="",
         sentence="",
         hidden={},
+        sending=True,
     )
     count = mailing.in_doubt
     words = ngettext("%(word)s persona en duda", "%(word)s personas en duda", count)
