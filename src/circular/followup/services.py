@@ -112,6 +112,7 @@ def _with_fresh_head(request_id: int) -> tuple[CaseRow, Head]:
     chains = [case_chain(request_id)]
     if case.mailing is not None:
         chains.append(mailing_chain(case.mailing))
+    evidence.hold(case_chain(request_id))  # the case's head before the house's, always
     evidence.note_heads(*chains, by=CLOCK)
     return case, archive.house_head()
 
