@@ -10,6 +10,7 @@ Rules:
 When it fails: nothing is written, the lease stands, and recovery will put the rows in doubt.
 Locks:   the mailing row first, its recipients by id, the heads of chains last; always in this order.
 Sources: design §2.1 and §2.2; reliability.md §2 rules 3 to 6; RFC 1047.
+Over 400 lines: every way in which a row changes its state, best read at once.
 """
 
 from __future__ import annotations

@@ -1,0 +1,321 @@
+"""A frozen mailing is released, held, withdrawn and settled; what its octets depend on is pinned here.
+
+Row states are moved by ``outcomes``; here rows are only withdrawn (cancel).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from circular import jobs
+from circular.evidence.actors import Actor
+from circular.evidence.services import EntryDraft, append, mailing_chain
+from circular.mailing import queries
+from circular.mailing.errors import NotConfiguredError, WrongStateError
+from circular.mailing.kinds import MailingKind, MailingState
+from circular.mailing.models import Mailing, Recipient, Stencil
+from circular.mailing.recipients import Reason
+from circular.people.queries import institution
+
+# How long a message may be offered before it counts as expired. A notice that comes four days late
+# is worse than none; a code is useless after its own lifetime. RFC 5321 §4.5.4.1 asks 4 to 5 days
+# of a relay; we are the client before it.
+OFFERED_FOR: Mapping[MailingKind, timedelta] = {
+    MailingKind.CIRCULAR: timedelta(hours=48),
+    MailingKind.TEST: timedelta(hours=24),
+    MailingKind.LETTER: timedelta(days=5),
+    MailingKind.ANCHOR: timedelta(days=5),
+    MailingKind.SECRET: timedelta(days=1),
+}
+
+
+@transaction.atomic
+def release_mailing(mailing_id: int, *, by: Actor, deadline_after: timedelta | None = None) -> bool:
+    """Let dispatch lease the rows, and pin what every octet of the messages depends on.
+
+    Locks:   the mailing row (no key)
+    Repeat:  only a frozen mailing is released; a second call changes nothing and gives False
+    Raises:  NotConfiguredError
+    """
+    row = Mailing.objects.select_for_update(no_key=True).get(pk=mailing_id)
+    if row.state != MailingState.FROZEN:
+        return False
+    now = timezone.now()
+    _pin(row, now, deadline_after)
+    drafts = []
+    # A letter of a case is proved by the case's own entry; opening a chain here would hold the
+    # head of the house until the whole act commits.
+    if row.kind != MailingKind.SECRET and (row.kind != MailingKind.LETTER or row.case is None):
+        drafts.append(
+            EntryDraft(
+                chain=mailing_chain(mailing_id),
+                act="released",
+                by=by,
+                at=now,
+                facts={
+                    "stencil": row.stencil_id,
+                    "count": row.audience,
+                    "witnesses": row.witnesses,
+                    "deadline_at": row.deadline_at.isoformat() if row.deadline_at else None,
+                },
+            )
+        )
+    append(*drafts)
+    return True
+
+
+def _pin(row: Mailing, now: datetime, deadline_after: timedelta | None) -> None:
+    house = institution()
+    sender = queries.stencil(row.stencil_id).sender_address
+    domain = house.domain or sender.rpartition("@")[2]
+    if not domain:
+        raise NotConfiguredError("the institution has no mail domain")
+    row.message_domain = domain
+    row.bounce_address = house.drafts_address or f"circular@{domain}"
+    if row.kind in {MailingKind.CIRCULAR, MailingKind.TEST}:
+        row.list_id = f"circulares.{domain}"
+    kind = MailingKind(row.kind)
+    row.released_at = now
+    row.deadline_at = now + (OFFERED_FOR[kind] if deadline_after is None else deadline_after)
+    row.state = MailingState.RELEASED
+    row.save(
+        update_fields=[
+            "message_domain", "bounce_address", "list_id", "released_at", "deadline_at", "state",
+        ]
+    )  # fmt: skip
+    row.refresh_from_db(fields=["audience", "witnesses"])
+
+
+@transaction.atomic
+def pause_mailing(mailing_id: int, *, by: Actor) -> bool:
+    """Let nobody lease more rows; what is under way is settled as it comes.
+
+    Locks:   the mailing row (no key)
+    Repeat:  only a released mailing is paused; else False
+    """
+    return _move(
+        mailing_id, {MailingState.RELEASED}, MailingState.PAUSED, "paused", {"paused_at"}, by=by
+    )
+
+
+@transaction.atomic
+def resume_mailing(mailing_id: int, *, by: Actor) -> bool:
+    """Let rows be leased again; a pause of the mailing's own ends as well.
+
+    The deadline moves by as long as the pause was: nobody expires because somebody stopped to think.
+
+    Locks:   the mailing row (no key), the mailing's chain
+    Repeat:  only a paused mailing, or one that paused itself, is resumed; else False
+    """
+    row = Mailing.objects.select_for_update(no_key=True).get(pk=mailing_id)
+    if row.state != MailingState.PAUSED and not row.self_paused:
+        return False
+    now = timezone.now()
+    if row.state == MailingState.PAUSED:
+        row.state = MailingState.RELEASED
+        if row.paused_at is not None and row.deadline_at is not None:
+            row.deadline_at += max(now - row.paused_at, timedelta())
+    row.self_paused = ""
+    row.save(update_fields=["state", "self_paused", "deadline_at"])
+    append(
+        EntryDraft(
+            chain=mailing_chain(mailing_id),
+            act="resumed",
+            by=by,
+            at=now,
+            facts={"deadline_at": row.deadline_at.isoformat() if row.deadline_at else None},
+        )
+    )
+    return True
+
+
+@transaction.atomic
+def pause_self(mailing_id: int, reason: str, *, by: Actor) -> bool:
+    """Note in the mailing's own row why nothing is leased: a quota, a circuit breaker.
+
+    Units:   ``reason`` is a code
+    Repeat:  a mailing that has paused itself keeps its first reason; False
+    """
+    changed = Mailing.objects.filter(
+        pk=mailing_id, state=MailingState.RELEASED, self_paused=""
+    ).update(self_paused=reason)
+    if changed:
+        append(
+            EntryDraft(
+                chain=mailing_chain(mailing_id),
+                act="self_paused",
+                by=by,
+                at=timezone.now(),
+                facts={"reason": reason},
+            )
+        )
+    return bool(changed)
+
+
+@transaction.atomic
+def resume_self(mailing_id: int, *, by: Actor) -> bool:
+    """End a pause that the mailing gave itself.
+
+    Repeat:  False when there is none
+    """
+    changed = Mailing.objects.filter(pk=mailing_id).exclude(self_paused="").update(self_paused="")
+    if changed:
+        append(
+            EntryDraft(
+                chain=mailing_chain(mailing_id),
+                act="self_resumed",
+                by=by,
+                at=timezone.now(),
+                facts={},
+            )
+        )
+    return bool(changed)
+
+
+@transaction.atomic
+def cancel_mailing(mailing_id: int, *, by: Actor) -> bool:
+    """Withdraw everybody who was not offered the message; who is being offered it is settled.
+
+    Rows under lease are withdrawn later, if they come back unoffered (``outcomes.settle``).
+
+    Locks:   the mailing row (no key), then its pending rows
+    Repeat:  a settled or cancelled mailing is left alone: False
+    """
+    row = Mailing.objects.select_for_update(no_key=True).get(pk=mailing_id)
+    if row.state in {MailingState.SETTLED, MailingState.CANCELLED}:
+        return False
+    now = timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE mailing_recipient SET state = 'suppressed', reason = %s"
+            " WHERE mailing_id = %s AND state = 'pending' AND lease IS NULL",
+            [Reason.CANCELLED.value, mailing_id],
+        )
+        withdrawn = cursor.rowcount
+    Mailing.objects.filter(pk=mailing_id).update(state=MailingState.CANCELLED, cancelled_at=now)
+    append(
+        EntryDraft(
+            chain=mailing_chain(mailing_id),
+            act="cancelled",
+            by=by,
+            at=now,
+            facts={"withdrawn": withdrawn},
+        )
+    )
+    return True
+
+
+def _move(
+    mailing_id: int,
+    allowed: set[MailingState],
+    to: MailingState,
+    act: str,
+    stamps: set[str],
+    *,
+    by: Actor,
+) -> bool:
+    row = Mailing.objects.select_for_update(no_key=True).get(pk=mailing_id)
+    if row.state not in allowed:
+        return False
+    now = timezone.now()
+    row.state = to
+    for stamp in stamps:
+        setattr(row, stamp, now)
+    row.save(update_fields=["state", *stamps])
+    append(EntryDraft(chain=mailing_chain(mailing_id), act=act, by=by, at=now, facts={}))
+    return True
+
+
+@transaction.atomic
+def note_settled(mailing_id: int, *, by: Actor) -> bool:
+    """Say in the row that nobody is pending any more; doubts do not stop it (design §1).
+
+    Locks:   the mailing row (no key), the mailing's chain
+    Repeat:  False when it is settled already or still owes somebody
+    """
+    row = Mailing.objects.select_for_update(no_key=True).get(pk=mailing_id)
+    drafts = settled_entries(row, by=by)
+    if drafts is None:
+        return False
+    append(*drafts)
+    return True
+
+
+def settled_entries(row: Mailing, *, by: Actor) -> list[EntryDraft] | None:
+    """Settle a mailing whose row the caller holds, and return the entries to append at the end.
+
+    Repeat:  None when it is settled already or still owes somebody
+    """
+    row.refresh_from_db()
+    if row.state not in {MailingState.RELEASED, MailingState.PAUSED} or row.pending:
+        return None
+    now = timezone.now()
+    row.state = MailingState.SETTLED
+    row.settled_at = now
+    row.self_paused = ""
+    row.save(update_fields=["state", "settled_at", "self_paused"])
+    if row.kind == MailingKind.SECRET:
+        drop_content(row.stencil_id)
+        return []
+    jobs.enqueue(jobs.SettleRound())
+    return [
+        EntryDraft(
+            chain=mailing_chain(row.pk),
+            act="settled",
+            by=by,
+            at=now,
+            facts={
+                "audience": row.audience,
+                "accepted": row.accepted,
+                "refused": row.refused,
+                "bounced": row.bounced,
+                "suppressed": row.suppressed,
+                "in_doubt": row.in_doubt,
+                "pending": row.pending,
+            },
+        )
+    ]
+
+
+def hold_mailing(mailing_id: int) -> Mailing:
+    """Lock one mailing; for ``outcomes``, before it moves any row."""
+    return Mailing.objects.select_for_update(no_key=True).get(pk=mailing_id)
+
+
+def hold_mailings(recipients: Sequence[int]) -> list[Mailing]:
+    """Lock the mailings of these recipients, by id; for ``outcomes``, before it moves any row.
+
+    Mailing first, recipients next, heads of chains last: whoever keeps this order cannot lock
+    himself and another out.
+    """
+    found = Recipient.objects.filter(pk__in=recipients).values("mailing")
+    return list(Mailing.objects.select_for_update(no_key=True).filter(pk__in=found).order_by("id"))
+
+
+@transaction.atomic
+def reopen_for_offering(mailing_id: int, *, at: datetime) -> Mailing:
+    """Make a settled or cancelled mailing leasable again, with a fresh deadline.
+
+    For ``outcomes`` only, which moves the rows and records why in the same transaction.
+
+    Locks:   the mailing row (no key)
+    Raises:  WrongStateError for a mailing that was never released
+    """
+    row = Mailing.objects.select_for_update(no_key=True).get(pk=mailing_id)
+    if row.released_at is None:
+        raise WrongStateError(row.state)
+    row.deadline_at = at + OFFERED_FOR[MailingKind(row.kind)]
+    if row.state in {MailingState.SETTLED, MailingState.CANCELLED}:
+        row.state = MailingState.RELEASED
+        row.settled_at = None
+    row.save(update_fields=["deadline_at", "state", "settled_at"])
+    return row
+
+
+def drop_content(stencil: str) -> None:
+    """Drop the body of a secret; its digest stays."""
+    Stencil.objects.filter(pk=stencil).update(content=None, subject="")
