@@ -23,6 +23,7 @@ REASONS = {
     ),
     Reason.NULL_SENDER: _("Lo escribió un servidor, no una persona."),
     Reason.DELIVERY_REPORT: _("Es un aviso de un servidor que no se pudo leer."),
+    Reason.SYSTEM_MAILBOX: _("Lo escribió el buzón técnico de un servidor de correo."),
     Reason.AUTO_SUBMITTED: _("Lo escribió un programa, por ejemplo un aviso de ausencia."),
     Reason.BULK_OR_LIST: _("Llegó por una lista de correo o un envío masivo."),
     Reason.UNKNOWN_ADDRESS: _("El remitente no está en el directorio. No se le respondió."),

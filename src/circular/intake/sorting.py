@@ -144,13 +144,24 @@ Sorted = (
     | Loop
 )
 
-_SIGN_REASONS: Final = (
-    (Sign.AUTO_SUBMITTED, Reason.AUTO_SUBMITTED),
-    (Sign.AUTO_REPLY, Reason.AUTO_SUBMITTED),
-    (Sign.NULL_RETURN_PATH, Reason.NULL_SENDER),
-    (Sign.REPORT, Reason.DELIVERY_REPORT),
-    (Sign.LIST, Reason.BULK_OR_LIST),
-    (Sign.BULK, Reason.BULK_OR_LIST),
+# Mailboxes that no person writes from: RFC 2142 §5, RFC 5321 §4.5.1, and those that Sympa refuses.
+_SYSTEM_MAILBOXES: Final = frozenset(
+    [
+        "mailer-daemon",
+        "mail-daemon",
+        "mailerdaemon",
+        "postmaster",
+        "post_master",
+        "listserv",
+        "majordomo",
+        "sympa",
+        "mailman",
+        "no-reply",
+        "noreply",
+        "no_reply",
+        "do-not-reply",
+        "donotreply",
+    ]
 )
 
 
@@ -163,20 +174,31 @@ def sort(incoming: Incoming, known: Known) -> Sorted:
         return Loop(Reason.OUR_OWN_MAIL)
     if incoming.hops > MOST_HOPS:
         return Loop(Reason.TOO_MANY_HOPS)
-    report = _report(incoming, known)
-    if report is not None:
-        return report
-    for sign, reason in _SIGN_REASONS:
-        if sign in incoming.signs:
-            return AutoReply(reason)
-    if known.null_sender:
-        return UnmatchedReport(Reason.NULL_SENDER)
+    program = _report(known) or _program(incoming, known)
+    if program is not None:
+        return program
     author = author_of(incoming)
     if isinstance(author, Reason):
         return Unsortable(author)
     if author in known.own_addresses:
         return Loop(Reason.OUR_OWN_ADDRESS)
     return _from_a_person(incoming, known, author)
+
+
+def _program(incoming: Incoming, known: Known) -> UnmatchedReport | AutoReply | None:
+    """Say what a program wrote; what a mail server wrote may be a bounce in words: for a person."""
+    locals_ = {box.written.partition("@")[0].strip('"<').lower() for box in incoming.from_}
+    if locals_ & _SYSTEM_MAILBOXES:
+        return UnmatchedReport(Reason.SYSTEM_MAILBOX)
+    if incoming.signs & {Sign.AUTO_SUBMITTED, Sign.AUTO_REPLY}:
+        return AutoReply(Reason.AUTO_SUBMITTED)
+    if known.null_sender or Sign.NULL_RETURN_PATH in incoming.signs:
+        return UnmatchedReport(Reason.NULL_SENDER)
+    if Sign.REPORT in incoming.signs:
+        return UnmatchedReport(Reason.DELIVERY_REPORT)
+    if incoming.signs & {Sign.LIST, Sign.BULK}:
+        return AutoReply(Reason.BULK_OR_LIST)
+    return None
 
 
 def author_of(incoming: Incoming) -> str | Reason:
@@ -188,7 +210,7 @@ def author_of(incoming: Incoming) -> str | Reason:
     return incoming.from_[0].address or Reason.UNREADABLE_FROM
 
 
-def _report(incoming: Incoming, known: Known) -> BounceReport | UnmatchedReport | None:
+def _report(known: Known) -> BounceReport | UnmatchedReport | None:
     told = [r for r in known.reports if r.action in (Action.FAILED, Action.DELAYED)]
     if told:
         if known.recipient is None:
@@ -196,8 +218,6 @@ def _report(incoming: Incoming, known: Known) -> BounceReport | UnmatchedReport 
         # A report on one copy names one recipient; if it names several, giving up weighs most.
         worst = next((r for r in told if r.is_permanent), told[0])
         return BounceReport(known.recipient, worst.is_permanent, worst.status, worst.diagnostic)
-    if Sign.REPORT in incoming.signs and not known.reports:
-        return UnmatchedReport(Reason.DELIVERY_REPORT)
     return None
 
 

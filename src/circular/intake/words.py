@@ -41,6 +41,7 @@ class Reason(StrEnum):
     NO_TOKEN_OF_OURS = "no_token_of_ours"  # noqa: S105
     NULL_SENDER = "null_sender"
     DELIVERY_REPORT = "delivery_report"
+    SYSTEM_MAILBOX = "system_mailbox"
     AUTO_SUBMITTED = "auto_submitted"
     BULK_OR_LIST = "bulk_or_list"
     UNKNOWN_ADDRESS = "unknown_address"

@@ -265,7 +265,8 @@ def _case_sheet(
         matter=context["subject"],
         stamp=context["filing_number"],
         blocks=tuple(blocks),
-        link=voice.case_link(context["filing_number"], link),
+        # A draft has no number and no page of its own; its author has the one-time link.
+        link=voice.case_link(context["filing_number"], link) if context["filing_number"] else None,
         footer=(
             *footer,
             _procedure(context["procedure_code"], context["procedure_version"], activity),

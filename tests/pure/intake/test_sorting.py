@@ -1,11 +1,14 @@
 """Every message is exactly one thing, and only a person with an account begins a draft."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from circular.intake.classify import classify
 from circular.intake.sorting import (
     AutoReply,
     BounceReport,
@@ -21,7 +24,7 @@ from circular.intake.sorting import (
     Unsortable,
     sort,
 )
-from circular.intake.words import Reason
+from circular.intake.words import Reason, SortedAs
 from circular.mailformat.dsn import Action, Report
 from circular.mailformat.incoming import Incoming, Sign, parse
 
@@ -48,7 +51,9 @@ def test_a_known_account_asks_for_a_mass_mail() -> None:
         (Loop(Reason.TOO_MANY_HOPS), mail(*["Received: x"] * 51), KNOWN),
         (AutoReply(Reason.AUTO_SUBMITTED), mail("Auto-Submitted: auto-replied"), KNOWN),
         (AutoReply(Reason.AUTO_SUBMITTED), mail("Subject: Fuera de la oficina: Re: x"), KNOWN),
-        (AutoReply(Reason.NULL_SENDER), mail("Return-Path: <>"), KNOWN),
+        (UnmatchedReport(Reason.NULL_SENDER), mail("Return-Path: <>"), KNOWN),
+        (UnmatchedReport(Reason.SYSTEM_MAILBOX), mail(sender="Mailer-Daemon@x.example"), KNOWN),
+        (UnmatchedReport(Reason.SYSTEM_MAILBOX), mail(sender="MAILER-DAEMON"), KNOWN),
         (AutoReply(Reason.BULK_OR_LIST), mail("List-Id: <a.b>"), KNOWN),
         (AutoReply(Reason.BULK_OR_LIST), mail("Precedence: bulk"), KNOWN),
         (UnmatchedReport(Reason.NULL_SENDER), mail(), replace(KNOWN, null_sender=True)),
@@ -149,3 +154,39 @@ def test_only_one_known_person_writing_by_hand_begins_a_draft(
 def test_a_sorter_that_forgets_automatic_mail_would_be_caught() -> None:
     """The property above, shown to fail on a deliberately broken answer."""
     assert not harmless(mail("Auto-Submitted: auto-replied"), KNOWN, NewRequest(ANA))
+
+
+# Bounces without any sign of a program, by people's mailboxes: words alone tell (a later issue).
+ONLY_WORDS_TELL = 4
+BOUNCES = [
+    "sisimai",
+    "flufl-bounce",
+    "bounceparser",
+    "php-bounce-handler",
+    "small-bounces",
+    "dada-mail",
+]
+
+
+def test_samples_of_bounces_begin_no_draft_even_if_a_known_account_stands_in_from(
+    corpora: Callable[[str], Any],
+) -> None:
+    begun: list[str] = []
+    seen = 0
+    for name in BOUNCES:
+        corpus = corpora(name)
+        for sample, expected in corpus.samples.items():
+            if expected["kind"] in {"bounce", "delay_warning", "autoreply", "complaint"}:
+                seen += 1
+                if classify(corpus.raw(sample))["as"] == "new_request":
+                    begun.append(sample)
+
+    assert seen > 300
+    assert len(begun) <= ONLY_WORDS_TELL, begun
+
+
+def test_every_message_of_every_corpus_is_something(corpora: Callable[[str], Any]) -> None:
+    for name in (*BOUNCES, "espoofer", "redmine-mail-handler", "mime4j", "mimekit", "flanker"):
+        corpus = corpora(name)
+        for sample in corpus.samples:
+            assert classify(corpus.raw(sample))["as"] in set(SortedAs)

@@ -539,3 +539,53 @@ def test_one_commit_stores_many_and_a_repeat_among_them_is_one_row() -> None:
 
 def test_the_door_takes_mail_for_the_institutions_domain() -> None:
     assert queries.our_domains() == {"unimacizo.example"}
+
+
+TRAPS = {
+    "nested a thousand deep": b"From: ana.gomez@unimacizo.example\r\n"
+    + b"".join(
+        b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n)
+        for n in range(1000)
+    ),
+    "500 nested comments": message(author="(" * 500 + ")" * 500 + ANA, body="Texto."),
+    "a charset that is none": message('Content-Type: text/plain; charset="x-nada"', body="Año."),
+    "a charset that is a trap": message("Content-Type: text/plain; charset=unicode_escape"),
+    "base64 that is none": message("Content-Transfer-Encoding: base64", body="%%%"),
+    "a boundary that never comes": message("Content-Type: multipart/mixed; boundary=nunca"),
+    "a file name with a path": message(
+        'Content-Type: application/pdf; name="../../etc/passwd"', body="%PDF"
+    ),
+    "NUL everywhere": message(body="a\x00b\x00"),
+    "a header of a megabyte": message("X-Largo: " + "a" * 1_000_000),
+    "lone surrogates": message(body="x").replace(b"\r\n\r\nx", b"\r\n\r\n\xed\xa0\x80"),
+}
+
+
+@pytest.mark.parametrize("raw", TRAPS.values(), ids=TRAPS)
+def test_every_trap_ends_as_a_sorted_message_with_an_entry(raw: bytes) -> None:
+    """reliability.md §4"""
+    arrived = arrive(raw)
+
+    assert arrived.state == MailState.SORTED.value
+    assert arrived.attempts == 1
+    assert Entry.objects.filter(act="mail_sorted").count() == 1
+
+
+def test_a_robot_that_answers_every_letter_gets_no_more_than_ten() -> None:
+    """Two machines that write to each other stop by themselves (reliability.md §6, 21)."""
+    arrive(message())
+    for number in range(30):
+        text = letters()[-1][2]
+        arrive(message(identifier=f"<r{number}@robot.example>", body=f"{number} {text}"))
+
+    assert len(letters()) <= services.ANSWERS_A_DAY
+
+
+def test_a_reply_to_the_letter_of_a_draft_is_kept_with_it_and_begins_no_other() -> None:
+    first = arrive(message())
+    letter = tokens.message_id(token_secret(), Recipient.objects.get().pk, "unimacizo.example")
+
+    reply = arrive(message(f"In-Reply-To: {letter}", identifier="<r@pc>", body="Es el 24."))
+
+    assert (reply.sorted_as, reply.request) == ("reply", first.request)
+    assert Request.objects.count() == 1
