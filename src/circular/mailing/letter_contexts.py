@@ -88,6 +88,44 @@ class ApprovedContext(CaseContext):
     content_digest: NotRequired[str]
 
 
+class RequestToReviewContext(CaseContext):
+    """Told to Communications: a request was filed, or came back corrected."""
+
+    filed_at: datetime  # of this hand-over
+    unit: str
+    sender: str
+    audience: str  # the rule in words
+    audience_count: NotRequired[int | None]
+    mail_class: str
+    wanted_at: NotRequired[datetime | None]
+    due_at: NotRequired[datetime | None]
+    urgent: NotRequired[bool]
+    resubmitted: NotRequired[bool]
+
+
+class ConsentAskedContext(CaseContext):
+    """Told to an authority over the audience: its authorisation is missing."""
+
+    approved_at: datetime
+    unit: str
+    sender: str
+    audience: str
+    audience_count: NotRequired[int | None]
+    mail_class: str
+    wanted_at: NotRequired[datetime | None]
+    due_at: NotRequired[datetime | None]
+    content_digest: NotRequired[str]
+
+
+class UrgentDeclaredContext(CaseContext):
+    """Told to Communications and the IT division: the shorter limits run."""
+
+    declared_at: datetime
+    declared_by: str  # post, then person
+    reason: str
+    due_at: NotRequired[datetime | None]
+
+
 class ForwardedContext(CaseContext):
     """Told to the IT division: activity 2, the hand-over."""
 

@@ -489,6 +489,108 @@ def approved(context: given.ApprovedContext, voice: Voice) -> Sheet:
     )
 
 
+def request_to_review(context: given.RequestToReviewContext, voice: Voice) -> Sheet:
+    """Hand a filed or corrected request to the office that reviews (activity 1)."""
+    wanted, due = context.get("wanted_at"), context.get("due_at")
+    count = context.get("audience_count")
+    again = context.get("resubmitted", False)
+    opening = (
+        _("«%(subject)s» volvió corregida el %(time)s.")
+        if again
+        else _("«%(subject)s» quedó radicada el %(time)s.")
+    )
+    return _case_sheet(
+        context,
+        voice,
+        fact=_("La solicitud volvió corregida") if again else _("Llegó una solicitud por revisar"),
+        blocks=[
+            Paragraph(
+                opening % {"subject": context["subject"], "time": voice.moment(context["filed_at"])}
+                + " "
+                + _("Revísela y apruebe, devuelva o rechace con la razón.")
+            ),
+            *_rows(
+                (_("Vía"), _("urgente") if context.get("urgent", False) else None),
+                (_("Dependencia"), context["unit"]),
+                (_("Remitente"), context["sender"]),
+                (_("Clase"), context["mail_class"]),
+                (_("Público"), context["audience"]),
+                (_("Personas"), None if count is None else voice.figure(count)),
+                (_("Salida pedida"), wanted and voice.short(wanted)),
+                (_("Plazo para decidir"), due and voice.short(due)),
+            ),
+        ],
+        link=_("Abrir la solicitud"),
+        activity=1,
+        footer=[_answerable()],
+    )
+
+
+def consent_asked(context: given.ConsentAskedContext, voice: Voice) -> Sheet:
+    """Ask an authority over the audience for its authorisation."""
+    wanted, due = context.get("wanted_at"), context.get("due_at")
+    count = context.get("audience_count")
+    return _case_sheet(
+        context,
+        voice,
+        fact=_("Falta su autorización para escribir a este público"),
+        blocks=[
+            Paragraph(
+                _(
+                    "%(office)s aprobó «%(subject)s» el %(time)s. Su público necesita además su"
+                    " autorización: autorice, o devuelva con la razón."
+                )
+                % {
+                    "office": voice.communications,
+                    "subject": context["subject"],
+                    "time": voice.moment(context["approved_at"]),
+                }
+            ),
+            *_rows(
+                (_("Dependencia"), context["unit"]),
+                (_("Remitente"), context["sender"]),
+                (_("Clase"), context["mail_class"]),
+                (_("Público"), context["audience"]),
+                (_("Personas"), None if count is None else voice.figure(count)),
+                (_("Salida pedida"), wanted and voice.short(wanted)),
+                (_("Plazo para decidir"), due and voice.short(due)),
+                (_("Huella del contenido aprobado"), context.get("content_digest")),
+            ),
+        ],
+        link=_("Abrir la solicitud"),
+        activity=2,
+        footer=[_answerable()],
+    )
+
+
+def urgent_declared(context: given.UrgentDeclaredContext, voice: Voice) -> Sheet:
+    """Tell that a request goes by the urgent lane."""
+    due = context.get("due_at")
+    return _case_sheet(
+        context,
+        voice,
+        fact=_("Una solicitud va por la vía urgente"),
+        blocks=[
+            Paragraph(
+                _(
+                    "%(who)s declaró urgente «%(subject)s» el %(time)s. Atiéndala primero: sus plazos"
+                    " son más cortos y el caso se revisa después."
+                )
+                % {
+                    "who": context["declared_by"],
+                    "subject": context["subject"],
+                    "time": voice.moment(context["declared_at"]),
+                }
+            ),
+            *_quotation(_("Razón"), context["reason"]),
+            *_rows((_("Plazo"), due and voice.short(due))),
+        ],
+        link=_("Abrir la solicitud"),
+        activity=2,
+        footer=[_answerable()],
+    )
+
+
 def forwarded(context: given.ForwardedContext, voice: Voice) -> Sheet:
     """Hand the request over to the office that sends (activity 2)."""
     wanted, due = context.get("wanted_at"), context.get("due_at")

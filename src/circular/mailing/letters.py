@@ -44,6 +44,9 @@ class Letter(StrEnum):
     RETURNED = "returned"
     REJECTED = "rejected"
     APPROVED = "approved"
+    REQUEST_TO_REVIEW = "request_to_review"
+    CONSENT_ASKED = "consent_asked"
+    URGENT_DECLARED = "urgent_declared"
     FORWARDED = "forwarded"
     SENT_BACK = "sent_back"
     PROOF = "proof"
@@ -77,6 +80,9 @@ _LETTERS: dict[Letter, tuple[Any, Callable[[Any, Voice], Sheet]]] = {
     Letter.RETURNED: (given.ReturnedContext, wording.returned),
     Letter.REJECTED: (given.RejectedContext, wording.rejected),
     Letter.APPROVED: (given.ApprovedContext, wording.approved),
+    Letter.REQUEST_TO_REVIEW: (given.RequestToReviewContext, wording.request_to_review),
+    Letter.CONSENT_ASKED: (given.ConsentAskedContext, wording.consent_asked),
+    Letter.URGENT_DECLARED: (given.UrgentDeclaredContext, wording.urgent_declared),
     Letter.FORWARDED: (given.ForwardedContext, wording.forwarded),
     Letter.SENT_BACK: (given.SentBackContext, wording.sent_back),
     Letter.PROOF: (given.ProofContext, wording.proof),
