@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from django.db import DatabaseError
+
 FRESH_FOR: Final = 10.0  # seconds: how long a changed domain may be unknown to a door
 
 
@@ -35,7 +37,7 @@ class Domains:
             self._until = now + self._fresh_for
             try:
                 self._known = await self._ask()
-            except Exception:
+            except DatabaseError:
                 if self._known is None:
                     raise
         return not self._known or recipient.rpartition("@")[2].lower() in self._known
