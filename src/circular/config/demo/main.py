@@ -29,6 +29,7 @@ from circular.config.demo.browser import PageProblemError
 from circular.config.demo.story import Story, StuckError
 from circular.config.demo.town import MAIL_PASSWORD, Town, lay_out
 from circular.config.speech import _
+from circular.config.up import NotUpError, alone
 
 READY_WITHIN = 120  # seconds; the figure to reach is 60 with the wheels at hand
 
@@ -62,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     town = lay_out(folder.absolute())
     say(_("Carpeta de la muestra: %(folder)s") % {"folder": town.folder})
     try:
-        with _running(town, say) as environment:
+        with alone(town.folder), _running(town, say) as environment:
             result = _play(town, say, environment)
             if arguments.json:
                 print(json.dumps(result, ensure_ascii=False), flush=True)
@@ -72,6 +73,9 @@ def run(arguments: argparse.Namespace) -> int:
             return 0 if good else 1
     except KeyboardInterrupt:
         return 130
+    except NotUpError as other:
+        say(str(other))
+        return 1
     except (StuckError, ChildEndedError, PageProblemError, OSError, HTTPException) as problem:
         say(_("La muestra se detuvo: %(problem)s") % {"problem": problem})
         say(_("El registro está en %(log)s; otra ejecución sigue desde aquí.") % {"log": town.log})
@@ -106,6 +110,7 @@ def _running(town: Town, say: Callable[[str], None]) -> Iterator[dict[str, str]]
             return child
 
         try:
+            _wait_for_leavers(town)
             start("circular.config.demo.mailserver", str(town.mail_town))
             start("circular", "up", "--until-parent-dies")
             say(_("Se inician la base de datos, las páginas y el correo de muestra…"))
@@ -119,6 +124,22 @@ def _running(town: Town, say: Callable[[str], None]) -> Iterator[dict[str, str]]
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     child.wait(timeout=30)
                 child.kill()
+
+
+def _wait_for_leavers(town: Town) -> None:
+    """Wait until the Circular of a killed demo has put its database away.
+
+    It ends by itself; a database that was interrupted may take half a minute to stop.
+    """
+    until = time.monotonic() + READY_WITHIN
+    while True:
+        try:
+            with alone(town.folder / "datos"):
+                return
+        except NotUpError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.2)
 
 
 def _wait_until_ready(town: Town, children: list[subprocess.Popen[bytes]]) -> None:
