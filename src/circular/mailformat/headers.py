@@ -17,6 +17,7 @@ import base64
 import re
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_IDENTIFIER = re.compile(r"<[!-;=?-~]{3,}>\Z")  # printable ASCII but brackets and blanks
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,70}\Z")
 _ATOM_PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\- ]+\Z")
 _EXTENDED = frozenset(
@@ -38,6 +39,11 @@ def checked(value: str) -> str:
     if _CONTROL.search(value):
         raise UnsafeHeaderError("a header value holds a control character or a line break")
     return value.replace("\t", " ")
+
+
+def sound_identifier(identifier: str) -> bool:
+    """Say whether a Message-ID from outside is sound enough to stand in a field of ours."""
+    return len(identifier) <= 250 and _IDENTIFIER.match(identifier) is not None
 
 
 def encoded_words(text: str) -> list[str]:

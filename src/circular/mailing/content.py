@@ -35,6 +35,11 @@ MERGE_FIELDS: Mapping[str, str] = {
 }
 _OPEN_FIELD = re.compile(r"\{\{ ?([a-z_]{1,40}) ?\}\}")
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+# What no header field may hold (``mailformat.headers`` refuses it when the message is printed, which
+# would be too late to tell anybody).
+_FORBIDDEN_IN_LINE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
+_CONTENT_ID = re.compile(r"[!-;=?-~]{0,200}\Z")
+_LANGUAGE = re.compile(r"[a-z]{2}(?:-[A-Z]{2})?\Z")
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
 
@@ -133,7 +138,7 @@ def one_line(text: str) -> str:
 
     Raises:  ContentError for line breaks and control characters
     """
-    if _FORBIDDEN.search(text) or "\n" in text or "\r" in text:
+    if _FORBIDDEN_IN_LINE.search(text):
         raise ContentError("control_character")
     return unicodedata.normalize("NFC", " ".join(text.split()))
 
@@ -170,6 +175,10 @@ def check(content: StencilContent) -> StencilContent:
     for file in content.files:
         if not _DIGEST.match(file.digest) or file.octets < 0 or file.name != one_line(file.name):
             raise ContentError("bad_file")
+        if not _CONTENT_ID.match(file.content_id):
+            raise ContentError("bad_file")
+    if not _LANGUAGE.match(content.language):
+        raise ContentError("unknown_language")
     return content
 
 
@@ -194,8 +203,7 @@ def merge_values(fields: Mapping[str, str]) -> dict[str, str]:
     """
 
     def clean(name: str) -> str:
-        raw = fields.get(name, "")
-        return " ".join(_FORBIDDEN.sub(" ", raw.replace("\n", " ").replace("\r", " ")).split())
+        return " ".join(_FORBIDDEN_IN_LINE.sub(" ", fields.get(name, "")).split())
 
     given, family, preferred = clean("given"), clean("family"), clean("preferred")
     return {

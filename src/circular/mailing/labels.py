@@ -93,6 +93,7 @@ PROBLEMS: Mapping[str, Promise] = {
     ),
     "no_recipient": _("Ninguna de las direcciones es válida."),
     "not_configured": _("Falta el dominio de correo de la institución. Un administrador lo pone."),
+    "unknown_language": _("El idioma del mensaje no es uno de los que se pueden usar."),
     "body_once": _("El marco debe tener el lugar del mensaje una sola vez."),
     "unknown_place": _("El marco nombra un lugar que no existe."),
 }

@@ -2,6 +2,7 @@
 
 import email
 import email.policy
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from circular.mailformat import tokens
 from circular.mailformat.headers import UnsafeHeaderError
 from circular.mailing.composing import Draft, FrameFacts, compose
-from circular.mailing.content import StencilContent
+from circular.mailing.content import ContentError, StencilContent, StencilFile, check
 from circular.mailing.kinds import MailClass, MailingKind
 from circular.mailing.rendering import RecipientFacts, ReleaseFacts, preview, render
 
@@ -204,6 +205,46 @@ def test_any_text_arrives_as_it_was_in_lines_that_smtp_can_carry(
     body = read(raw).get_payload(decode=True)
     assert isinstance(body, bytes)
     assert body.decode().replace("\r\n", "\n") == content.text
+
+
+ANYTHING = st.text(
+    st.characters() | st.sampled_from("\r\n\0\t\x85\x9d\u2028\u2029\ud800"), max_size=60
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    names=st.tuples(ANYTHING, ANYTHING, ANYTHING), subject=ANYTHING, sender=ANYTHING, file=ANYTHING
+)
+def test_what_passes_the_check_can_be_printed_for_anybody(
+    release: ReleaseFacts,
+    ana: RecipientFacts,
+    names: tuple[str, str, str],
+    subject: str,
+    sender: str,
+    file: str,
+) -> None:
+    """A message that cannot be printed is found when it is composed, not when it should go out."""
+    digest = hashlib.sha256(b"x").hexdigest()
+    attached = StencilFile(name=file, media_type=file, digest=digest, octets=1, content_id=file)
+    content = StencilContent(
+        sender_name=sender,
+        sender_address="bienestar@unimacizo.example",
+        reply_to="bienestar@unimacizo.example",
+        subject=subject + "{{nombre_completo}}",
+        html="",
+        text="x\n",
+        files=(attached,),
+        mail_class=MailClass.OFFICIAL,
+        merge_fields=("nombre_completo",),
+    )
+    try:
+        check(content)
+    except ContentError:
+        return
+    person = replace(ana, fields=dict(zip(("given", "family", "preferred"), names, strict=True)))
+
+    assert_soft(render(content, person, release, {digest: b"x"}).raw)
 
 
 def assert_soft(raw: bytes) -> None:

@@ -84,6 +84,15 @@ def test_the_letters_of_a_case_are_one_thread() -> None:
     assert first["Auto-Submitted"] == "auto-generated"
 
 
+def test_an_identifier_that_a_stranger_made_up_does_not_enter_our_headers() -> None:
+    bad = ["<a b@x>", "<a@x>\r\nBcc: <b@y>", "sin corchetes", "<" + "a" * 300 + "@x>", "<ñ@x>"]
+
+    copy = queries.printed_copy(Recipient.objects.get(mailing=post(references=bad)).pk)
+
+    message = email.message_from_bytes(copy.raw, policy=email.policy.default)
+    assert len(message["References"].split()) == 1
+
+
 def test_a_letter_to_what_is_no_address_is_refused() -> None:
     with pytest.raises(ContentError):
         post(to="ana@unimacizo.example, otro@unimacizo.example")

@@ -17,6 +17,7 @@ from circular.evidence.actors import SYSTEM, Actor
 from circular.evidence.services import EntryDraft, append, case_chain
 from circular.mailformat import tokens
 from circular.mailformat.addresses import normalize
+from circular.mailformat.headers import sound_identifier
 from circular.mailing.content import ContentError, StencilContent, check, one_line, tidy
 from circular.mailing.kinds import MailClass, MailingKind, MailingState
 from circular.mailing.letters import Letter, render_letter
@@ -160,7 +161,7 @@ def post_text(
             salt=secrets.token_hex(16) if kind is MailingKind.SECRET else "",
         )
     )
-    thread = list(references)
+    thread = [one for one in references if sound_identifier(one)]
     if in_thread and case is not None:
         thread.insert(0, tokens.case_message_id(token_secret(), case, domain))
     mailing_id = create_mailing(
