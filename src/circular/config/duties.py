@@ -18,7 +18,8 @@ from circular.config.errors import CannotDoError
 from circular.config.speech import _
 
 MIGRATION_LOCK = 0x0C19C0DE  # any number, the same for every Circular: one at a time migrates
-WEB_THREADS = 8  # each holds one database connection; 2 processors are busy with fewer
+# Each holds one database connection; granian finds more than twice the processors too many.
+WEB_THREADS = min(16, 2 * (os.cpu_count() or 2) + 1)
 # A settled mailing makes the next round post letters, which leave in the next turn.
 ONCE_TURNS = 3
 Duty = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
