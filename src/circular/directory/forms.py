@@ -13,6 +13,9 @@ from circular.directory.queries import Choice, Choices
 from circular.directory.rules import Clause, Field, Rule
 from circular.directory.tables import MOST_OCTETS
 
+# Universities have a hundred of each: folded, unless something in them is chosen.
+LONG = frozenset({Field.PROGRAMMES.value, Field.UNITS.value})
+
 
 class UploadForm(forms.Form):
     """The list of accounts, as a file."""
@@ -73,6 +76,25 @@ class ConfirmForm(forms.Form):
         return cleaned
 
 
+class CountedChoices(forms.CheckboxSelectMultiple):
+    """Tells the page how many accounts stand behind each choice."""
+
+    def __init__(self, counts: dict[str, int]) -> None:
+        super().__init__()
+        self.counts = counts
+
+    @override
+    def create_option(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        option = super().create_option(*args, **kwargs)
+        option["attrs"]["count"] = labels.figure(self.counts.get(str(option["value"]), 0))
+        return option
+
+
+def _said(field: Field, choice: Choice) -> str:
+    name = labels.group(choice.value) if field is Field.GROUPS else choice.value
+    return f"{name[:1].upper()}{name[1:]}"
+
+
 class AudienceForm(forms.Form):
     """One combination: any of the values in each field, all the fields together."""
 
@@ -90,16 +112,19 @@ class AudienceForm(forms.Form):
                 continue
             self.fields[field.value] = forms.MultipleChoiceField(
                 label=str(labels.FIELDS[field]),
-                choices=[(value.value, self._said(field, value)) for value in values],
+                choices=[(value.value, _said(field, value)) for value in values],
                 required=False,
-                widget=forms.CheckboxSelectMultiple,
+                widget=CountedChoices({value.value: value.count for value in values}),
                 error_messages={"invalid_choice": _("Elija de la lista: «%(value)s» no está")},
             )
 
-    @staticmethod
-    def _said(field: Field, choice: Choice) -> str:
-        name = labels.group(choice.value) if field is Field.GROUPS else choice.value
-        return f"{name[:1].upper()}{name[1:]} ({labels.figure(choice.count)})"
+    def short(self) -> list[forms.BoundField]:
+        """Return the fields whose choices a person sees at a glance."""
+        return [self[name] for name in self.fields if name not in LONG]
+
+    def long(self) -> list[tuple[forms.BoundField, bool]]:
+        """Return the fields to unfold, each with whether something in it is chosen."""
+        return [(self[name], name in self.data) for name in self.fields if name in LONG]
 
     def rule(self) -> Rule:
         """Return the rule that the form says; nothing chosen is everybody."""

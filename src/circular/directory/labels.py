@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from django.utils.formats import number_format
 from django.utils.functional import Promise
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import get_language, gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from circular.directory.reports import ImportOutcome, ImportReport
@@ -147,8 +146,10 @@ def sample(groups_of_one: Sequence[str], where: str) -> str:
 
 
 def figure(number: int) -> str:
-    """Write a count as the reader's language does."""
-    return number_format(number, use_l10n=True, force_grouping=True)
+    """Write a count as the office does: 14.286, in English 14,286."""
+    text = f"{number:,}"
+    english = (get_language() or "").startswith("en")
+    return text if english else text.replace(",", ".")
 
 
 def headline(report: ImportReport) -> str:

@@ -164,11 +164,28 @@ def breakdown(rule: Rule) -> Breakdown:
             [*parameters, MOST_COMBINATIONS],
         )
         combinations = [(tuple(groups), number) for groups, number in cursor.fetchall()]
-    return add_up(combinations)
+    return add_up(combinations, asked_groups(rule))
 
 
-def add_up(combinations: Sequence[tuple[tuple[str, ...], int]]) -> Breakdown:
-    """Turn counts per combination of groups into counts per group and what they have in common."""
+def asked_groups(rule: Rule) -> frozenset[str]:
+    """Return the groups that the rule speaks of; all of them if some clause names none."""
+    if not all(clause.groups for clause in rule.clauses):
+        return frozenset()
+    return frozenset().union(*(clause.groups for clause in rule.clauses))
+
+
+def add_up(
+    found: Sequence[tuple[tuple[str, ...], int]], asked: frozenset[str] = frozenset()
+) -> Breakdown:
+    """Turn counts per combination of groups into counts per group and what they have in common.
+
+    With `asked`, groups beyond those are not spoken of: who asks for students and teachers does not
+    want to read that some of them work in an office too.
+    """
+    combinations = [
+        (tuple(group for group in groups if not asked or group in asked), number)
+        for groups, number in found
+    ]
     by_group: dict[str, int] = {}
     for groups, number in combinations:
         for group in groups or ("",):

@@ -109,7 +109,7 @@ def preview(request: HttpRequest, upload_id: int) -> HttpResponse:
     context = {
         "upload": upload,
         "report": report,
-        "headline": labels.headline(report),
+        "headline": labels.headline(report).rstrip("."),
         "changes": changes,
         "bad": shown,
         "more_bad": report.bad_count - len(shown),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circular.directory.queries import add_up
+from circular.directory.queries import add_up, asked_groups
 from circular.directory.rules import (
     EVERYBODY,
     NOBODY,
@@ -175,3 +175,19 @@ def test_a_breakdown_adds_up_with_the_overlap_taken_off(
 ) -> None:
     parts = add_up(list(combinations.items()))
     assert sum(part.count for part in parts.groups) - parts.repeated == parts.total
+
+
+def test_a_breakdown_speaks_of_the_groups_that_were_asked_for() -> None:
+    found = [(("student",), 10), (("student", "teaching"), 2), (("administrative", "student"), 3)]
+
+    parts = add_up(found, frozenset({"student", "teaching"}))
+
+    assert [(part.group, part.count) for part in parts.groups] == [("student", 15), ("teaching", 2)]
+    assert (parts.total, parts.repeated, parts.in_several) == (15, 2, 2)
+
+
+def test_a_rule_with_a_clause_for_everybody_asks_for_no_group_in_particular() -> None:
+    student = Clause(groups=frozenset({"student"}))
+
+    assert asked_groups(Rule((student,))) == {"student"}
+    assert asked_groups(Rule((student, Clause(campuses=frozenset({"Norte"}))))) == frozenset()
