@@ -22,7 +22,7 @@ from typing import Final, assert_never
 
 from django.conf import settings
 from django.db import DatabaseError, OperationalError, connection, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override as speaking
@@ -73,7 +73,8 @@ from circular.people.services import ensure_person
 from circular.workflow import queries as desk
 from circular.workflow import services as workflow
 from circular.workflow.content import Attached, Content, missing
-from circular.workflow.states import Channel, Stage
+from circular.workflow.models import Request
+from circular.workflow.states import Channel, Stage, State
 from circular.workflow.transitions import Moved, NotMoved
 
 logger = logging.getLogger(__name__)
@@ -342,15 +343,22 @@ def _case_answered(incoming: Incoming) -> tuple[int | None, bool]:
 
 def _earlier(row: IncomingMail) -> int | None:
     """Return the request that the same words made before."""
-    return (
+    made = (
         IncomingMail.objects.filter(
             content_key=row.content_key,
             sorted_as=SortedAs.NEW_REQUEST.value,
             request__isnull=False,
         )
         .exclude(pk=row.pk)
+        .values("request")
+    )
+    # A draft that lapsed never was a case: the same words may ask again.
+    lapsed = Q(state=State.CANCELLED.value, filing_number__isnull=True)
+    return (
+        Request.objects.filter(pk__in=made)
+        .exclude(lapsed)
         .order_by("pk")
-        .values_list("request", flat=True)
+        .values_list("pk", flat=True)
         .first()
     )
 
@@ -395,6 +403,7 @@ def _carry_out(
             )
             return None
         case Duplicate(request):
+            _tell_again(row, request, incoming, now)
             return request
         case AutoReply() | Stranger() | Unsortable() | UnmatchedReport() | Loop():
             return None
@@ -405,8 +414,6 @@ def _carry_out(
 def _open_draft(row: IncomingMail, incoming: Incoming, account: KnownAccount, now: datetime) -> int:
     """Make the draft and write to the account's own mailbox what was understood."""
     person_id = ensure_person(account, by=DOOR)
-    person = people.person(person_id)
-    assert person is not None
     reading = read_request(
         incoming, _author(person_id), _places(), now=now, zone=zoneinfo.ZoneInfo(settings.TIME_ZONE)
     )
@@ -422,8 +429,19 @@ def _open_draft(row: IncomingMail, incoming: Incoming, account: KnownAccount, no
         contact_phone=reading.contact_phone,
         idempotency_key=row.identity,
     )
-    _post_link(row, request_id, person_id, content, reading, incoming, now)
+    _post_link(row, request_id, person_id, incoming, now)
     return request_id
+
+
+def _tell_again(row: IncomingMail, request_id: int, incoming: Incoming, now: datetime) -> None:
+    """Give whoever writes the same words again a new link, as long as they are still a draft."""
+    draft = queries.draft_of(request_id)
+    first = DraftLink.objects.filter(request=request_id).order_by("pk").first()
+    if not draft.is_draft or first is None:
+        return
+    since = now - timedelta(days=1)
+    if queries.answers_given(first.address, since=since) < ANSWERS_A_DAY:
+        _post_link(row, request_id, first.person_id, incoming, now)
 
 
 def _author(person_id: int) -> Author:
@@ -482,14 +500,13 @@ def _post_link(
     row: IncomingMail,
     request_id: int,
     person_id: int,
-    content: Content,
-    reading: Reading,
     incoming: Incoming,
     now: datetime,
 ) -> None:
     """Write to the account's own mailbox what was understood, with a link that only it gets."""
     person = people.person(person_id)
     assert person is not None
+    draft = queries.draft_of(request_id)
     limit = desk.time_limits()[Stage.CONFIRM_DRAFT, False]
     expires_at = desk.office_calendar([now.year, now.year + 1]).add_business(now, limit.after)
     token = secrets.token_urlsafe(32)  # 256 bits
@@ -504,8 +521,8 @@ def _post_link(
     )
     procedure = desk.procedure_in_force(timezone.localdate(now))
     with speaking(person.language):
-        understood = _understood(content, reading, person.language)
-        subject = content.subject or _("(sin asunto)")
+        understood = _understood(draft, person.language)
+        subject = draft.content.subject or _("(sin asunto)")
     post_letter(
         Letter.DRAFT_RECEIVED,
         to=person.email,
@@ -514,7 +531,7 @@ def _post_link(
             "link": f"{settings.BASE_URL}/b/{token}",
             "expires_at": expires_at,
             "understood": understood,
-            "missing": sorted(missing(content, unit=reading.unit, requester=person_id)),
+            "missing": sorted(missing(draft.content, unit=draft.unit, requester=person_id)),
             "procedure_code": procedure.code,
             "procedure_version": procedure.version,
         },
@@ -538,15 +555,16 @@ def sound_identifier(identifier: str) -> bool:
     )
 
 
-def _understood(content: Content, reading: Reading, language: str) -> list[tuple[str, str]]:
+def _understood(draft: queries.DraftRow, language: str) -> list[tuple[str, str]]:
     """Say the fields that were read, in the order of the form."""
-    unit = None if reading.unit is None else people.unit(reading.unit)
+    content = draft.content
+    unit = None if draft.unit is None else people.unit(draft.unit)
     sender = None if content.sender is None else people.sender(content.sender)
     inline = sum(file.inline for file in content.attachments)
     files = [file.name for file in content.attachments if not file.inline]
     rows = [
         ("unit", "" if unit is None else unit.name),
-        ("responsible", reading.contact_name),
+        ("responsible", draft.contact_name),
         ("sender", "" if sender is None else f"{sender.display_name} <{sender.address}>"),
         ("reply_to", content.reply_to),
         ("subject", content.subject),

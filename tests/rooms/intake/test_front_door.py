@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from circular.directory.services import import_accounts
-from circular.evidence.actors import SYSTEM, Actor
+from circular.evidence.actors import CLOCK, SYSTEM, Actor
 from circular.evidence.models import Blob, Entry
 from circular.intake import queries, services
 from circular.intake.arrivals import Arrival
@@ -19,6 +19,7 @@ from circular.mailformat import tokens
 from circular.mailing.models import Mailing, Recipient
 from circular.mailing.sealed import token_secret
 from circular.people.models import Institution, Membership, Person, Sender, Unit
+from circular.workflow import services as workflow
 from circular.workflow.models import Correspondence, Request
 from circular.workflow.states import State
 
@@ -301,7 +302,40 @@ def test_the_same_words_with_a_new_message_id_are_one_case() -> None:
     again = arrive(message(identifier="<2@pc.example>"))
 
     assert (again.sorted_as, again.request) == ("duplicate", first.request)
-    assert len(letters()) == 1
+    assert Request.objects.count() == 1
+
+
+def test_whoever_writes_the_same_words_again_gets_a_new_link_to_the_same_draft() -> None:
+    arrive(message())
+    arrive(message(identifier="<2@pc.example>"))
+    links = [link_in(text) for _to, _subject, text in letters()]
+
+    Client().post(links[1], filled())
+
+    assert len(set(links)) == 2
+    assert Client().post(links[0], filled()).status_code == 200  # "already filed"
+    assert Request.objects.exclude(filing_number=None).count() == 1
+
+
+def test_the_words_of_a_filed_request_written_again_change_nothing() -> None:
+    arrive(message())
+    Client().post(link_in(letters()[0][2]), filled())
+    before = len(letters())
+
+    arrive(message(identifier="<2@pc.example>"))
+
+    assert len(letters()) == before
+    assert Request.objects.count() == 1
+
+
+def test_the_words_of_a_draft_that_lapsed_may_ask_again() -> None:
+    first = arrive(message())
+    workflow.lapse_draft(first.request or 0, by=CLOCK)
+
+    again = arrive(message(identifier="<2@pc.example>"))
+
+    assert again.sorted_as == SortedAs.NEW_REQUEST.value
+    assert again.request != first.request
 
 
 def test_other_words_are_another_draft() -> None:
