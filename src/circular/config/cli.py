@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from circular.config import backup, bench, commands, doctor, embedded, up
+from circular.config.alone import NotUpError
 from circular.config.configuration import Configuration, ConfigurationError, load, secret_key_of
 from circular.config.errors import CannotDoError
 from circular.config.kinship import end_with_parent
@@ -186,7 +187,7 @@ def main(words: Sequence[str] | None = None) -> int:
         for problem in wrong.problems:
             print(problem, file=sys.stderr)
         return WRONG_CONFIGURATION
-    except (embedded.DatabaseUnavailableError, up.NotUpError, CannotDoError) as problem:
+    except (embedded.DatabaseUnavailableError, NotUpError, CannotDoError) as problem:
         print(problem, file=sys.stderr)
         return TRY_LATER if arguments.word == "receive" else NO
     except BrokenPipeError:

@@ -10,8 +10,6 @@ Rules:
 When it fails: `NotUpError`; its text is for the person at the terminal.
 """
 
-import contextlib
-import fcntl
 import http.client
 import json
 import os
@@ -20,14 +18,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import IO
 from urllib.parse import urlsplit
 
 from circular.config import embedded
+from circular.config.alone import NotUpError, alone
 from circular.config.configuration import Configuration, Listen, secret_key_of
 from circular.config.speech import _
 
@@ -38,10 +36,6 @@ STOPPED_WITHIN = 25.0  # seconds; the sender finishes what it offers within 20
 LONGEST_PAUSE = 30.0  # seconds between two attempts to start a child
 STEADY_AFTER = 60.0  # seconds of life after which a child's next end counts as its first
 EVERY = 0.1  # seconds between two looks at the children
-
-
-class NotUpError(Exception):
-    """Circular cannot start; the text says why and what to do."""
 
 
 @dataclass(slots=True)
@@ -98,36 +92,6 @@ def say(text: str) -> None:
 def say_error(text: str) -> None:
     """Tell the person at the terminal what went wrong."""
     print(text, file=sys.stderr, flush=True)
-
-
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Be the only `up` of a data folder.
-
-    Raises:  NotUpError with the number of the other one
-    """
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock: IO[str] = os.fdopen(
-            os.open(folder / "up.lock", os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="ascii"
-        )
-    except OSError as error:
-        raise NotUpError(
-            _("No se puede usar la carpeta de datos %(folder)s: %(error)s")
-            % {"folder": folder, "error": error}
-        ) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise NotUpError(
-                _("Circular ya está en marcha sobre %(folder)s: es el proceso %(pid)s.")
-                % {"folder": folder, "pid": lock.read().strip() or "?"}
-            ) from None
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
-        yield
 
 
 def run(configuration: Configuration) -> int:

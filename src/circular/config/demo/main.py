@@ -24,12 +24,12 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
+from circular.config.alone import NotUpError, alone
 from circular.config.demo import university as u
 from circular.config.demo.browser import PageProblemError
 from circular.config.demo.story import Story, StuckError
 from circular.config.demo.town import MAIL_PASSWORD, Town, lay_out
 from circular.config.speech import _
-from circular.config.up import NotUpError, alone
 
 READY_WITHIN = 120  # seconds; the figure to reach is 60 with the wheels at hand
 
