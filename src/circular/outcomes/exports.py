@@ -1,6 +1,8 @@
 """What the ledger puts into the exported folder of a case: every fact, one line each.
 
-Shapes:  ``envios/<id>/resultados.csv`` in the order in which the facts were written.
+Shapes:  ``envios/<id>/resultados.csv`` in the order in which the facts were written. The ``rows`` of an
+         entry *batch_settled* is the SHA-256 over the lines ``destinatario estado fuente codigo`` (0
+         without a code) of its ``lote``, so that the table can be checked against the chain.
 """
 
 from __future__ import annotations

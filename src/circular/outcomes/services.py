@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from importlib import resources
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -60,6 +60,15 @@ class Settled:
     settled_mailings: tuple[int, ...]
 
 
+class _Row(NamedTuple):
+    """One row that ``settle.sql`` moved; ``in_time`` unless its lease was recovered before."""
+
+    recipient: int
+    mailing: int
+    state: str
+    in_time: bool
+
+
 @lru_cache(maxsize=1)
 def _settle_statement() -> str:
     return (resources.files("circular.outcomes") / "settle.sql").read_text(encoding="utf-8")
@@ -72,6 +81,8 @@ def settle(facts: Sequence[OutcomeFact], *, lease: int | None, by: Actor) -> Set
     Deferred and untried rows stay pending from ``next_try_at`` on, or become refused (expired) when
     that is past the mailing's deadline, or suppressed when it was cancelled meanwhile.
 
+    The archive gets one entry when nobody is under the lease any more, however many calls it took.
+
     Shapes:  the first fact about a recipient counts
     Locks:   their mailing, the recipients by id, the mailing's chain
     Repeat:  a second call finds the lease gone and skips everybody
@@ -81,13 +92,13 @@ def settle(facts: Sequence[OutcomeFact], *, lease: int | None, by: Actor) -> Set
     held = mailing.hold_mailings([fact.recipient for fact in facts])
     with connection.cursor() as cursor:
         cursor.execute(_settle_statement(), {"lease": lease, **_columns(facts)})
-        rows: list[tuple[int, int, str, str, bool, bool]] = cursor.fetchall()
-    done = {row[0] for row in rows}
+        rows = [_Row(*row) for row in cursor.fetchall()]
+    done = {row.recipient for row in rows}
     drafts = _batch_entries(rows, lease, by)
     finished, settled = _settle_mailings(held, by)
     append(*drafts, *settled)
     return Settled(
-        moved=dict(Counter(RecipientState(row[3]) for row in rows)),
+        moved=dict(Counter(RecipientState(row.state) for row in rows)),
         skipped=tuple(sorted({fact.recipient for fact in facts} - done)),
         settled_mailings=finished,
     )
@@ -127,28 +138,73 @@ def _settle_mailings(
     return tuple(finished), drafts
 
 
-def _batch_entries(
-    rows: Iterable[tuple[int, int, str, str, bool, bool]], lease: int | None, by: Actor
+def _batch_entries(rows: Sequence[_Row], lease: int | None, by: Actor) -> list[EntryDraft]:
+    """Return one entry for a lease that nobody is under any more, however many calls it took.
+
+    An answer that came after its lease was recovered is an entry of its own: *late_settled*.
+    """
+    late = [row for row in rows if not row.in_time]
+    drafts = _entries("late_settled", _facts_of(lease, [row.recipient for row in late]), lease, by)
+    if len(late) < len(rows) and not _somebody_under(lease):
+        drafts += _entries("batch_settled", _facts_of(lease), lease, by)
+    return drafts
+
+
+def _somebody_under(lease: int | None) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM mailing_recipient WHERE lease = %s LIMIT 1", [lease])
+        return cursor.fetchone() is not None
+
+
+def _facts_of(
+    lease: int | None, recipients: Sequence[int] | None = None
+) -> dict[int, list[tuple[int, str, str, int | None]]]:
+    """Return the facts of a lease by mailing (the last one of each recipient for late answers)."""
+    found: dict[int, list[tuple[int, str, str, int | None]]] = {}
+    if recipients is not None and not recipients:
+        return found
+    with connection.cursor() as cursor:
+        if recipients is None:
+            cursor.execute(
+                "SELECT mailing_id, recipient_id, state, source, code FROM outcomes_outcome"
+                " WHERE lease = %s ORDER BY id",
+                [lease],
+            )
+        else:
+            cursor.execute(
+                "SELECT DISTINCT ON (recipient_id) mailing_id, recipient_id, state, source, code"
+                " FROM outcomes_outcome WHERE lease = %s AND recipient_id = ANY (%s)"
+                " ORDER BY recipient_id, id DESC",
+                [lease, list(recipients)],
+            )
+        for mailing_id, recipient, state, source, code in cursor.fetchall():
+            found.setdefault(mailing_id, []).append((recipient, state, source, code))
+    return found
+
+
+def _entries(
+    act: str,
+    facts: dict[int, list[tuple[int, str, str, int | None]]],
+    lease: int | None,
+    by: Actor,
 ) -> list[EntryDraft]:
-    """Return one entry per mailing: counts, and a digest over who came to which state."""
-    per_mailing: dict[int, list[tuple[int, str, str]]] = {}
-    for recipient, mailing_id, said, state, _, _ in rows:
-        per_mailing.setdefault(mailing_id, []).append((recipient, said, state))
-    secret = _secrets_among(per_mailing)
+    """Return an entry per mailing: counts by state, and a digest over the facts as exported."""
     drafts = []
-    for mailing_id in sorted(set(per_mailing) - secret):
-        batch = per_mailing[mailing_id]
-        lines = "".join(f"{recipient} {said} {state}\n" for recipient, said, state in batch)
-        counts = Counter(said for _, said, _ in batch)
+    for mailing_id in sorted(set(facts) - _secrets_among(facts)):
+        lines = "".join(
+            f"{recipient} {state} {source} {code or 0}\n"
+            for recipient, state, source, code in facts[mailing_id]
+        )
+        counts = Counter(state for _, state, _, _ in facts[mailing_id])
         drafts.append(
             EntryDraft(
                 chain=mailing_chain(mailing_id),
-                act="batch_settled",
+                act=act,
                 by=by,
                 at=timezone.now(),
                 facts={
                     "lease": lease,
-                    "count": len(batch),
+                    "count": len(facts[mailing_id]),
                     **{state: counts[state] for state in sorted(counts)},
                     "rows": hashlib.sha256(lines.encode("ascii")).hexdigest(),
                 },

@@ -25,7 +25,7 @@ held AS (
 judged AS (
     SELECT DISTINCT ON (f.recipient)
         f.recipient, f.at, f.code, f.enhanced, f.reply, f.verdict, h.mailing_id,
-        f.state AS said,
+        coalesce(h.lease = %(lease)s, false) AS in_time,
         -- Doubt about an official mail is offered once more, and named (design §2.2).
         (f.state = 'in_doubt' AND m.mail_class = 'oficial' AND NOT h.possible_duplicate
             AND m.state <> 'cancelled' AND f.at < m.deadline_at) AS again,
@@ -77,7 +77,7 @@ moved AS (
         offered_at = CASE WHEN j.again OR j.state = 'pending' THEN NULL ELSE r.offered_at END
     FROM judged AS j
     WHERE r.id = j.recipient
-    RETURNING r.id, r.state, r.witness
+    RETURNING r.id, r.state
 ),
 written AS (
     INSERT INTO outcomes_outcome (
@@ -99,7 +99,7 @@ written AS (
     ORDER BY recipient, step
     RETURNING id, recipient_id, state, source, code
 )
-SELECT j.recipient, j.mailing_id, j.said, m.state, m.witness, j.again
+SELECT j.recipient, j.mailing_id, m.state, j.in_time
 FROM judged AS j
 JOIN moved AS m ON m.id = j.recipient
 ORDER BY j.recipient

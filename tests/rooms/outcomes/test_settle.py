@@ -1,5 +1,6 @@
 """A verdict moves its row once, under the lease that obtained it, and the totals always balance."""
 
+import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -167,6 +168,36 @@ def test_what_comes_back_unoffered_to_a_cancelled_mailing_is_withdrawn(
 
     row = Recipient.objects.get(pk=people[0])
     assert (row.state, row.reason) == ("suppressed", "cancelled")
+
+
+def test_a_lease_is_one_entry_however_many_calls_settle_it(release: Release, lease: Lease) -> None:
+    mailing_id = release()
+    people = lease(mailing_id, 1)
+    for one in people[:-1]:
+        services.settle([fact(one, Verdict.ACCEPTED, code=250)], lease=1, by=RELAY)
+    assert "batch_settled" not in [one.act for one in entries_of(mailing_chain(mailing_id))]
+
+    services.settle([fact(people[-1], Verdict.REFUSED, code=550)], lease=1, by=RELAY)
+
+    entries = [one for one in entries_of(mailing_chain(mailing_id)) if one.act == "batch_settled"]
+    assert len(entries) == 1
+    assert (entries[0].facts["count"], entries[0].facts["accepted"]) == (9, 8)
+    lines = "".join(
+        f"{one.recipient} {one.state} {one.source} {one.code or 0}\n"
+        for one in queries.export_rows(mailing_id)
+    )
+    assert entries[0].facts["rows"] == hashlib.sha256(lines.encode()).hexdigest()
+
+
+def test_a_late_answer_is_an_entry_of_its_own(release: Release, lease: Lease) -> None:
+    mailing_id = release()
+    people = lease(mailing_id, 1)
+    services.settle([fact(one, Verdict.IN_DOUBT) for one in people], lease=1, by=SYSTEM)
+
+    services.settle([fact(people[0], Verdict.ACCEPTED, code=250)], lease=1, by=RELAY)
+
+    entry = list(entries_of(mailing_chain(mailing_id)))[-1]
+    assert (entry.act, entry.facts["count"], entry.facts["accepted"]) == ("late_settled", 1, 1)
 
 
 def test_a_mailing_that_owes_nobody_is_settled_in_the_same_act(
