@@ -27,13 +27,13 @@ def _codes(kind: type[StrEnum]) -> list[tuple[str, str]]:
 
 
 class ProcedureVersion(models.Model):
-    """One version of a procedure exactly as it was in force when a case was pinned to it."""
+    """One version of a procedure, with its very text: loaded by an office or pinned by a case."""
 
     code = models.CharField(max_length=60)
     version = models.PositiveIntegerField()
     digest = models.CharField(max_length=64)
     source = models.TextField()  # the TOML itself: a later edit of the file changes no old case
-    first_used_at = models.DateTimeField()
+    stored_at = models.DateTimeField()
 
     class Meta:
         """One text per code and version."""
@@ -333,6 +333,7 @@ class DeskRules(models.Model):
     count_tolerance_permille = models.PositiveIntegerField(default=20)
     require_sign_off = models.BooleanField(default=False)
     filing_prefix = models.CharField(max_length=12, default="CIR")
+    procedure_code = models.CharField(max_length=60, default="PE-GE-2.3-PR-21")
     morning_from = models.TimeField(default=time(8))
     morning_until = models.TimeField(default=time(12))
     afternoon_from = models.TimeField(default=time(14))

@@ -32,6 +32,7 @@ from circular.workflow.models import (
     Request,
     RequestVersion,
 )
+from circular.workflow.procedure import ProcedureError
 from circular.workflow.queries.standing import facts_of
 from circular.workflow.states import Channel, Stage, State, Verdict
 from circular.workflow.transitions import Moved, NotMoved, deed_from_journal, replay
@@ -206,6 +207,36 @@ def test_a_case_keeps_the_procedure_that_was_in_force(cast: Any, draft: int) -> 
     assert (procedure.code, procedure.version) == ("PE-GE-2.3-PR-21", 1)
     with pytest.raises(ProgrammingError), transaction.atomic():
         connection.cursor().execute("UPDATE workflow_procedureversion SET source = ''")
+
+
+def test_a_second_version_stands_beside_the_first_and_open_cases_stay_on_theirs(
+    cast: Any, content: Content, draft: int
+) -> None:
+    services.file_request(draft, by=cast.anna)
+    first = queries.procedure_source(queries.procedure_in_force())
+    second = first.replace("version = 1\ntitle", "version = 2\ntitle").replace(
+        "in_force_from = 2022-03-25", "in_force_from = 2023-01-01"
+    )
+    second += (
+        '[[changes]]\non = 2023-01-01\nversion = 2\ncode = "PE-GE-2.3-PR-21"\ntext = "Ajuste."\n'
+    )
+
+    services.load_procedure(second, by=cast.vera)
+    later = services.create_draft(
+        content, by=cast.anna, requester=cast.anna.person, unit=cast.unit, channel=Channel.WEB
+    )
+    services.file_request(later, by=cast.anna)
+
+    assert [each.version for each in queries.procedures()] == [2, 1]
+    assert queries.procedure_of(draft).version == 1
+    assert queries.procedure_of(later).version == 2
+
+
+def test_another_text_for_a_known_version_is_refused(cast: Any, draft: int) -> None:
+    source = queries.procedure_source(queries.procedure_in_force())
+
+    with pytest.raises(ProcedureError, match="another text"):
+        services.load_procedure(source.replace("Recibir la", "Acoger la"), by=cast.vera)
 
 
 def test_a_request_that_was_phoned_in_is_not_approved_by_who_wrote_it_down(

@@ -47,6 +47,9 @@ from circular.workflow.queries.house import (
     recesses as recesses,
 )
 from circular.workflow.queries.house import (
+    shipped_source as shipped_source,
+)
+from circular.workflow.queries.house import (
     time_limits as time_limits,
 )
 from circular.workflow.queries.house import (

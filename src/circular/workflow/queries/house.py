@@ -117,9 +117,15 @@ def _shipped() -> dict[tuple[str, int], str]:
     return found
 
 
+def _sources() -> dict[tuple[str, int], str]:
+    """Return the text of every version: those that cases are pinned to win over the package's."""
+    stored = ProcedureVersion.objects.values_list("code", "version", "source")
+    return _shipped() | {(code, version): source for code, version, source in stored}
+
+
 def procedures() -> list[Procedure]:
-    """Return every procedure that can be followed, newest version first."""
-    return sorted(map(_parsed, _shipped().values()), key=lambda each: (each.code, -each.version))
+    """Return every procedure that can be followed, by code, the newest version first."""
+    return sorted(map(_parsed, _sources().values()), key=lambda each: (each.code, -each.version))
 
 
 def procedure_in_force(on: date | None = None) -> Procedure:
@@ -128,7 +134,7 @@ def procedure_in_force(on: date | None = None) -> Procedure:
     Raises: ProcedureError when none is
     """
     day = on or timezone.localdate()
-    code = getattr(settings, "CIRCULAR_PROCEDURE", "PE-GE-2.3-PR-21")
+    code = desk_rules().procedure_code
     fitting = [each for each in procedures() if each.code == code and each.in_force_from <= day]
     if not fitting:
         raise ProcedureError(f"no version of {code} is in force on {day}")
@@ -136,8 +142,13 @@ def procedure_in_force(on: date | None = None) -> Procedure:
 
 
 def procedure_source(procedure: Procedure) -> str:
-    """Return the file of a procedure that came with the programme."""
-    return _shipped()[procedure.code, procedure.version]
+    """Return the text of a procedure: of the stored version, or the package's."""
+    return _sources()[procedure.code, procedure.version]
+
+
+def shipped_source(code: str, version: int) -> str | None:
+    """Return the package's text of a version, if it came with the programme."""
+    return _shipped().get((code, version))
 
 
 def procedure_of(request_id: int) -> Procedure:

@@ -12,7 +12,7 @@ Sending  accept send_back schedule start start_due hold pause resume declare_sen
 Closing  confirm_to_communications confirm_to_requester verify find_not_sent remind escalate close
          reopen
 Papers   file_correspondence read_correspondence answer_correspondence attach
-House    set_time_limit add_recess remove_recess set_desk_rules name_authority drop_authority
+House    load_procedure set_time_limit add_recess remove_recess set_desk_rules name_authority drop_authority
          name_urgent_post drop_urgent_post
 """
 
@@ -39,6 +39,9 @@ from circular.workflow.services.closing import (
 )
 from circular.workflow.services.closing import (
     verify as verify,
+)
+from circular.workflow.services.documents import (
+    load_procedure as load_procedure,
 )
 from circular.workflow.services.drafting import (
     KEEP as KEEP,

@@ -26,14 +26,13 @@ from circular.workflow.acts import Act, Deed
 from circular.workflow.content import Content, missing
 from circular.workflow.models import (
     FilingSequence,
-    ProcedureVersion,
     Request,
     RequestVersion,
 )
-from circular.workflow.procedure import Procedure, ProcedureError
 from circular.workflow.queries import house, standing
 from circular.workflow.services import writing
 from circular.workflow.services.desk import Case, digest_of, open_case
+from circular.workflow.services.documents import pin
 from circular.workflow.states import Channel, State
 from circular.workflow.transitions import Moved, NotMoved, objection
 
@@ -252,7 +251,7 @@ def file_request(request_id: int, *, by: Actor, seen_digest: str = "") -> Moved 
     version.sealed = True
     version.save(update_fields=["digest", "sealed"])
     row.filing_number, row.filed_at = number, case.at
-    row.procedure = pin(procedure, case.at)
+    row.procedure = pin(procedure, at=case.at)
     decision = case.attempt(
         Act.FILE, seen_digest=seen_digest, new_digest=version.digest, number=number
     )
@@ -275,32 +274,6 @@ def _draw_number(year: int, prefix: str) -> str:
     book.last += 1
     book.save(update_fields=["last"])
     return f"{prefix}-{year}-{book.last:06d}"
-
-
-def pin(procedure: Procedure, at: datetime) -> ProcedureVersion:
-    """Return the row of a procedure's version, stored on its first use.
-
-    Raises: ProcedureError when the file was changed after cases were pinned to that version
-    """
-    ProcedureVersion.objects.bulk_create(
-        [
-            ProcedureVersion(
-                code=procedure.code,
-                version=procedure.version,
-                digest=procedure.digest,
-                source=house.procedure_source(procedure),
-                first_used_at=at,
-            )
-        ],
-        ignore_conflicts=True,
-    )
-    row = ProcedureVersion.objects.get(code=procedure.code, version=procedure.version)
-    if row.digest != procedure.digest:
-        raise ProcedureError(
-            f"{procedure.code} version {procedure.version} changed after cases were pinned to it:"
-            " give the new text a new version"
-        )
-    return row
 
 
 @transaction.atomic

@@ -86,13 +86,19 @@ def set_desk_rules(
     require_sign_off: bool,
     filing_prefix: str,
     hours: tuple[tuple[time, time], tuple[time, time]],
+    procedure_code: str = "",
     by: Actor,
 ) -> None:
-    """Set the tolerance of the count, whether a sign-off is needed, the prefix and the hours."""
+    """Set the tolerance of the count, whether a sign-off is needed, the prefix and the hours.
+
+    With `procedure_code` also which procedure the cases to come follow.
+    """
     morning, afternoon = hours
+    named = {"procedure_code": procedure_code} if procedure_code else {}
     DeskRules.objects.update_or_create(
         pk=1,
         defaults={
+            **named,
             "count_tolerance_permille": count_tolerance_permille,
             "require_sign_off": require_sign_off,
             "filing_prefix": filing_prefix,
@@ -108,6 +114,7 @@ def set_desk_rules(
         count_tolerance_permille=count_tolerance_permille,
         require_sign_off=require_sign_off,
         filing_prefix=filing_prefix,
+        **named,
         hours=[moment.isoformat() for span in hours for moment in span],
     )
 
