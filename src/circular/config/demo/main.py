@@ -27,6 +27,7 @@ from urllib.request import urlopen
 from circular.config.alone import NotUpError, alone
 from circular.config.demo import university as u
 from circular.config.demo.browser import PageProblemError
+from circular.config.demo.gallery import open_cases
 from circular.config.demo.story import Story, StuckError
 from circular.config.demo.town import MAIL_PASSWORD, Town, lay_out
 from circular.config.speech import _
@@ -69,6 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
                 print(json.dumps(result, ensure_ascii=False), flush=True)
             good = result["state"] == "closed" and result["verified"] and result["chain_ok"]
             if not arguments.exit:
+                open_cases(Story(town, say))
                 _stay(town, say, str(result["filing_number"]))
             return 0 if good else 1
     except KeyboardInterrupt:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
-from typing import Any
+from typing import Any, TypeVar
 
 from circular.config.demo import university as u
 from circular.config.demo.browser import Browser, Form, Page, PageProblemError
@@ -47,6 +47,9 @@ atiende sin cita en la sede Centro, de 8 a. m. a 12 m. y de 2 p. m. a 5 p. m.
 Traiga su carné y su documento de identidad. Todos los servicios son
 gratuitos para estudiantes, docentes y administrativos.
 """
+
+
+Found = TypeVar("Found")
 
 
 class StuckError(Exception):
@@ -171,7 +174,7 @@ class Story:
         kept = self._kept()
         if "number" in kept:
             return str(kept["number"])
-        letter = self._wait(
+        letter = self.wait_for(
             lambda: self.letter_to(u.REQUESTER.address, str(kept["message_id"])),
             "la respuesta a la solicitud",
         )
@@ -234,7 +237,8 @@ class Story:
         self.say("   División TIC: ofrece otra vez a quien quedó en duda, con su nombre")
         return True
 
-    def _wait(self, look: Callable[[], str | None], what: str) -> str:
+    def wait_for(self, look: Callable[[], Found | None], what: str) -> Found:
+        """Look again and again until there is something; StuckError says what never came."""
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             if found := look():
