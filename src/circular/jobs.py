@@ -140,6 +140,13 @@ class NoteHeads(Job):
 
 
 @dataclass(frozen=True, slots=True)
+class WatchClock(Job):
+    """Notice a clock that went back."""
+
+    name: ClassVar[str] = "evidence.watch_clock"
+
+
+@dataclass(frozen=True, slots=True)
 class RecoverLeases(Job):
     """Look for leases whose worker is gone."""
 

@@ -89,6 +89,12 @@ def lately_on_house(act: str, facts: Facts, *, since: datetime) -> bool:
     return any(row[0] == act and row[1] >= since and row[2] == facts for row in last)
 
 
+def last_time_of_house() -> datetime | None:
+    """Give the time that the house's last entry bears."""
+    rows = Entry.objects.filter(chain__kind=HOUSE.kind.value).order_by("-sequence")
+    return rows.values_list("at", flat=True).first()
+
+
 def head_of(chain: ChainKey) -> Head:
     """Give a chain's noted head; an unopened chain is empty."""
     rows = Chain.objects.filter(kind=chain.kind.value)

@@ -47,9 +47,11 @@ __all__ = [
     "record_failed_job",
     "store_blob",
     "store_blobs",
+    "watch_clock",
 ]
 
 HEADS_PER_ENTRY = MOST_ITEMS // 2
+STEADY = timedelta(seconds=5)  # two machines kept by NTP differ by far less
 RECORDED_FOR = timedelta(minutes=10)  # so at most 144 entries a day for one thing that is broken
 
 
@@ -279,3 +281,29 @@ def record_failed_job(failed: FailedJob) -> None:
     if queries.lately_on_house("job_failed", facts, since=now - RECORDED_FOR):
         return
     append(EntryDraft(chain=HOUSE, act="job_failed", by=SYSTEM, at=now, facts=facts))
+
+
+@transaction.atomic
+def watch_clock(*, by: Actor) -> timedelta | None:
+    """Note on the house when the clock stands before the house's last entry, and by how much.
+
+    Nothing depends on the order of times (chains order entries), but whoever reads them must know.
+
+    Locks:   the house's head (no key), only when something is noted
+    Repeat:  None: the new entry bears the new time
+    """
+    now = timezone.now()
+    last = queries.last_time_of_house()
+    if last is None or last - now <= STEADY:
+        return None
+    back = last - now
+    append(
+        EntryDraft(
+            chain=HOUSE,
+            act="clock_went_back",
+            by=by,
+            at=now,
+            facts={"seconds": int(back.total_seconds())},
+        )
+    )
+    return back

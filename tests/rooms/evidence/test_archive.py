@@ -2,9 +2,10 @@
 
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 from django.db import DatabaseError, connection, connections, transaction
 from django.utils import translation
 
@@ -15,6 +16,7 @@ from circular.evidence.errors import BlobMissingError
 from circular.evidence.labels import report_lines, sentence
 from circular.evidence.services import EntryDraft, append, store_blob
 from circular.evidence.verify import verify
+from circular.jobs import FailedJob
 
 NOON = datetime(2026, 11, 23, 17, 0, tzinfo=UTC)
 ANNA = Actor.of(1)
@@ -436,4 +438,18 @@ def test_noting_heads_never_waits_for_whoever_holds_a_chain_and_wants_the_house(
 
     assert noted == 1
     assert failures == []
+    assert verify().sound
+
+
+@pytest.mark.django_db
+def test_a_clock_that_goes_back_is_noted_once_and_breaks_no_chain() -> None:
+    with time_machine.travel(NOON, tick=False):
+        services.record_failed_job(FailedJob("test", "test"))
+    with time_machine.travel(NOON - timedelta(hours=1), tick=False):
+        first = services.watch_clock(by=CLOCK)
+        again = services.watch_clock(by=CLOCK)
+
+    assert (first, again) == (timedelta(hours=1), None)
+    [entry] = queries.entries_of(HOUSE, act="clock_went_back")
+    assert entry.facts == {"seconds": 3600}
     assert verify().sound
