@@ -96,7 +96,8 @@ def settle(facts: Sequence[OutcomeFact], *, lease: int | None, by: Actor) -> Set
     done = {row.recipient for row in rows}
     drafts = _batch_entries(rows, lease, by)
     finished, settled = _settle_mailings(held, by)
-    append(*drafts, *settled)
+    if drafts or settled:
+        append(*drafts, *settled)
     return Settled(
         moved=dict(Counter(RecipientState(row.state) for row in rows)),
         skipped=tuple(sorted({fact.recipient for fact in facts} - done)),
@@ -189,6 +190,8 @@ def _entries(
     by: Actor,
 ) -> list[EntryDraft]:
     """Return an entry per mailing: counts by state, and a digest over the facts as exported."""
+    if not facts:
+        return []
     drafts = []
     for mailing_id in sorted(set(facts) - _secrets_among(facts)):
         lines = "".join(

@@ -250,10 +250,11 @@ def settled_entries(row: Mailing, *, by: Actor) -> list[EntryDraft] | None:
 
     Repeat:  None when it is settled already or still owes somebody
     """
-    row.refresh_from_db()
+    row.refresh_from_db(fields=["state", "pending"])
     if row.state not in {MailingState.RELEASED, MailingState.PAUSED} or row.pending:
         return None
     now = timezone.now()
+    row.refresh_from_db()
     row.state = MailingState.SETTLED
     row.settled_at = now
     row.self_paused = ""
