@@ -23,7 +23,7 @@ from circular.mailing.services import note_settled
 from circular.people.models import Holding, Institution, Post
 from circular.workflow import queries, services
 from circular.workflow.acts import Act, Figures
-from circular.workflow.content import Content
+from circular.workflow.content import Content, Received
 from circular.workflow.guards import Refusal
 from circular.workflow.models import (
     Correspondence,
@@ -111,6 +111,30 @@ def test_the_same_form_sent_twice_is_one_draft(cast: Any, content: Content) -> N
     assert acts_of(first) == ["drafted"]
 
 
+def test_a_draft_made_from_a_mail_says_so_first(cast: Any, content: Content) -> None:
+    at = timezone.now()
+    draft = services.create_draft(
+        content,
+        by=DOOR,
+        requester=cast.anna.person,
+        unit=cast.unit,
+        channel=Channel.MAIL,
+        received=Received(
+            incoming=7,
+            raw_digest="a" * 64,
+            message_id="<1@uni.example>",
+            address="anna@uni.example",
+            subject="Solicitud",
+            text="Quiero enviar un correo",
+            at=at,
+        ),
+    )
+
+    assert acts_of(draft) == ["received", "drafted"]
+    letter = Correspondence.objects.get(request=draft)
+    assert (letter.direction, letter.message_id, letter.read_at) == ("in", "<1@uni.example>", at)
+
+
 def test_filing_twice_draws_one_number(cast: Any, draft: int) -> None:
     services.file_request(draft, by=cast.anna)
 
@@ -189,7 +213,7 @@ def test_the_receipt_says_the_dates_of_the_calendar(cast: Any, draft: int) -> No
     assert (duty.stage, duty.owed_by) == (Stage.REVIEW, "communications")
     # 8 business hours from Friday 16:58 over a holiday Monday: Tuesday 16:58.
     assert duty.due_at == datetime(2026, 11, 17, 21, 58, tzinfo=UTC)
-    assert letters_of(draft) == ["acknowledgement"]
+    assert letters_of(draft) == ["acknowledgement", "request_to_review"]
 
 
 def test_a_draft_nobody_confirmed_lapses_without_a_number(cast: Any, draft: int) -> None:
@@ -312,7 +336,7 @@ def test_returned_and_resubmitted_is_a_new_version_and_the_old_one_stays(
         (1, content.text),
         (2, "Habrá una jornada en el coliseo."),
     ]
-    assert letters_of(draft)[-1] == "returned"
+    assert letters_of(draft)[-2:] == ["returned", "request_to_review"]
 
 
 def test_a_rejection_keeps_its_words_out_of_the_chain(cast: Any, reach: Reach) -> None:
@@ -364,6 +388,7 @@ def test_an_authority_over_the_audience_consents_before_the_hand_over(
     draft = reach("in_review")
     services.approve(draft, by=cast.paula, seen_digest=digest_of(draft), seen_count=3)
     assert row_of(draft).state == State.APPROVED
+    assert letters_of(draft)[-1] == "consent_asked"
     assert refusal(services.forward(draft, by=cast.paula)) is Refusal.CONSENT_MISSING
 
     decision = services.authorise(draft, by=cast.dean, seen_digest=digest_of(draft))
@@ -597,6 +622,7 @@ def test_the_urgent_lane_shortens_the_limits_and_is_reviewed_by_another(
         )
         services.declare_urgent(draft, by=cast.dean, reason="Corte de energía")
 
+    assert letters_of(draft)[-2:] == ["urgent_declared", "urgent_declared"]
     duty = Duty.objects.get(request=draft, ended_at__isnull=True)
     assert duty.minutes == 120
     assert duty.due_at == FRIDAY - timedelta(hours=2)  # two business hours: 14:58
@@ -638,7 +664,7 @@ def test_a_reminder_goes_out_once_at_its_hour_and_then_the_owner_is_told(
         assert services.escalate(duty.pk, by=CLOCK) is True
         assert services.escalate(duty.pk, by=CLOCK) is False
 
-    assert letters_of(draft) == ["acknowledgement", "reminder", "escalation"]
+    assert letters_of(draft)[-2:] == ["reminder", "escalation"]
     assert acts_of(draft)[-1] == "escalated"
 
 

@@ -85,6 +85,7 @@ def test_a_request_walks_from_the_draft_to_the_closed_case(cast: Any, draft: int
     )
     assert letters == [
         "acknowledgement",
+        "request_to_review",
         "proof",
         "forwarded",
         "approved",

@@ -11,7 +11,7 @@ Sending  accept send_back schedule start start_due hold pause resume declare_sen
          resend_missing
 Closing  confirm_to_communications confirm_to_requester verify find_not_sent remind escalate close
          reopen
-Papers   file_correspondence read_correspondence answer_correspondence attach
+Papers   file_request_mail file_correspondence read_correspondence answer_correspondence attach
 House    load_procedure set_time_limit add_recess remove_recess set_desk_rules name_authority drop_authority
          name_urgent_post drop_urgent_post
 """
@@ -75,6 +75,9 @@ from circular.workflow.services.filing import (
 )
 from circular.workflow.services.filing import (
     file_correspondence as file_correspondence,
+)
+from circular.workflow.services.filing import (
+    file_request_mail as file_request_mail,
 )
 from circular.workflow.services.filing import (
     read_correspondence as read_correspondence,

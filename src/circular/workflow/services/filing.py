@@ -81,6 +81,53 @@ def file_correspondence(
 
 
 @transaction.atomic
+def file_request_mail(
+    request_id: int,
+    *,
+    incoming: int,
+    raw_digest: str,
+    message_id: str,
+    address: str,
+    subject: str,
+    text: str,
+    person: int | None,
+    at: datetime,
+    by: Actor,
+) -> int:
+    """Keep the mail that asked with its draft: the control point of activity 1.
+
+    Locks:   the request row (no key)
+    Repeat:  the same raw mail is filed once; its first row is returned
+    """
+    case = open_case(request_id, by=by)
+    row, created = Correspondence.objects.get_or_create(
+        request=case.row,
+        raw_digest=raw_digest,
+        defaults={
+            "direction": Correspondence.Direction.IN,
+            "at": at,
+            "message_id": message_id,
+            "address": address,
+            "person_id": person,
+            "subject": subject,
+            "text": text,
+            "read_at": case.at,  # it is the request itself: nobody has to be told
+        },
+    )
+    if created:
+        append(
+            EntryDraft(
+                chain=case_chain(request_id),
+                act="received",
+                by=by,
+                at=case.at,
+                facts={"incoming": incoming, "raw": raw_digest, "received_at": at.isoformat()},
+            )
+        )
+    return row.pk
+
+
+@transaction.atomic
 def read_correspondence(correspondence_id: int, *, by: Actor) -> bool:
     """Note that the post has read an incoming mail; False when that is noted already."""
     row = Correspondence.objects.filter(pk=correspondence_id).first()

@@ -151,6 +151,8 @@ def _new_version(
     version.save()
     row.version = version
     decision = case.attempt(act, seen_digest=seen_digest, new_digest=digest)
+    if act is Act.RESUBMIT:
+        writing.ask_for_review(case, resubmitted=True)
     case.prove(version=version.number)
     return decision
 
@@ -248,6 +250,8 @@ def forward(request_id: int, *, by: Actor) -> Moved | NotMoved:
 def _hand_over_if_forwarded(case: Case) -> None:
     if case.facts.state is State.FORWARDED:
         writing.hand_over(case)
+    elif not case.facts.consents:
+        writing.ask_for_consent(case)  # the approval itself; later consents ask nobody again
 
 
 @transaction.atomic
@@ -257,6 +261,8 @@ def declare_urgent(request_id: int, *, by: Actor, reason: str) -> Moved | NotMov
     decision = case.attempt(Act.DECLARE_URGENT, reason=digest_of(reason))
     if isinstance(decision, Moved):
         _shorten(case, case.at)
+        if case.row.filing_number:
+            writing.tell_urgency(case, reason)
         case.prove()
     return decision
 

@@ -215,6 +215,74 @@ def acknowledge(case: Case) -> None:
     )
 
 
+def _request_facts(case: Case) -> dict[str, object]:
+    """Return what an office needs to know of a request before it opens the page."""
+    version = case.row.version
+    assert version is not None
+    return matter(case) | {
+        "unit": unit_name(case),
+        "sender": sender_name(case),
+        "audience": audience_words(case),
+        "audience_count": audience_count(case),
+        "mail_class": version.mail_class,
+        "wanted_at": version.wanted_at,
+    }
+
+
+def ask_for_review(case: Case, *, resubmitted: bool) -> None:
+    """Tell Communications that a request waits for its review, new or corrected."""
+    to_office(
+        case,
+        Role.COMMUNICATIONS,
+        Letter.REQUEST_TO_REVIEW,
+        _request_facts(case)
+        | {
+            "filed_at": case.at,
+            "due_at": case.due_at(Stage.REVIEW),
+            "urgent": case.row.urgent,
+            "resubmitted": resubmitted,
+        },
+    )
+
+
+def ask_for_consent(case: Case) -> None:
+    """Tell every authority over the audience whose consent is still lacking."""
+    for post_id in sorted(case.facts.authorities - case.facts.consents):
+        to_post(
+            case,
+            post_id,
+            Letter.CONSENT_ASKED,
+            _request_facts(case)
+            | {
+                "approved_at": case.row.approved_at or case.at,
+                "due_at": case.due_at(Stage.AUTHORISE),
+                "content_digest": case.row.approved_digest,
+            },
+        )
+
+
+def tell_urgency(case: Case, reason: str) -> None:
+    """Tell both offices that a case goes into the urgent lane, by whose word and why."""
+    person = people.person(case.by.person) if case.by.person is not None else None
+    posts = people.posts_of(person.id) if person is not None else []
+    calling = next((post for post in posts if post.id in case.facts.urgent_posts), None)
+    name = person.full_name if person is not None else ""
+    due = case.row.duties.filter(ended_at__isnull=True).order_by("due_at").first()
+    for role in (Role.COMMUNICATIONS, Role.TIC):
+        to_office(
+            case,
+            role,
+            Letter.URGENT_DECLARED,
+            matter(case)
+            | {
+                "declared_at": case.at,
+                "declared_by": f"{calling.name} ({name})" if calling is not None else name,
+                "reason": reason,
+                "due_at": due.due_at if due is not None else None,
+            },
+        )
+
+
 def hand_over(case: Case) -> None:
     """Write the two letters of activity 2: to the IT Division, and to the requester."""
     version = case.row.version
@@ -224,15 +292,9 @@ def hand_over(case: Case) -> None:
         case,
         Role.TIC,
         Letter.FORWARDED,
-        matter(case)
+        _request_facts(case)
         | {
             "forwarded_at": case.at,
-            "unit": unit_name(case),
-            "sender": sender_name(case),
-            "audience": audience_words(case),
-            "audience_count": case.row.approved_count,
-            "mail_class": version.mail_class,
-            "wanted_at": version.wanted_at,
             "due_at": send_due,
             "content_digest": case.row.approved_digest,
         },
