@@ -429,6 +429,18 @@ def _open_draft(row: IncomingMail, incoming: Incoming, account: KnownAccount, no
         contact_phone=reading.contact_phone,
         idempotency_key=row.identity,
     )
+    workflow.file_request_mail(
+        request_id,
+        incoming=row.pk,
+        raw_digest=row.raw,
+        message_id=incoming.message_id[:998],
+        address=account.address,
+        subject=incoming.subject,
+        text=incoming.text,
+        person=person_id,
+        at=row.received_at,
+        by=DOOR,
+    )
     _post_link(row, request_id, person_id, incoming, now)
     return request_id
 

@@ -133,6 +133,16 @@ def test_a_mail_from_a_known_account_becomes_a_draft_without_number() -> None:
     assert arrived.sorted_as == SortedAs.NEW_REQUEST.value
 
 
+def test_the_mail_that_asked_is_the_first_control_point_of_its_case() -> None:
+    arrived = arrive(message())
+
+    mail = Correspondence.objects.get(request=arrived.request, direction="in")
+    entry = Entry.objects.get(act="received")
+    assert (mail.raw_digest, mail.message_id) == (arrived.raw, "<1@pc.example>")
+    assert (entry.facts["raw"], entry.facts["incoming"]) == (arrived.raw, arrived.pk)
+    assert entry.chain.subject == arrived.request
+
+
 def test_the_answer_says_what_was_understood_and_goes_to_the_accounts_own_address() -> None:
     arrive(message("Reply-To: evil@elsewhere.example"), mail_from="evil@elsewhere.example")
 
@@ -374,7 +384,7 @@ def test_a_reply_to_a_letter_is_correspondence_of_its_case() -> None:
     )
 
     assert (reply.sorted_as, reply.request) == ("reply", first.request)
-    filed = Correspondence.objects.get(direction="in")
+    filed = Correspondence.objects.get(direction="in", message_id="<r@pc.example>")
     assert (filed.request_id, filed.address, filed.text.strip()) == (first.request, ANA, "Gracias.")
     assert Request.objects.count() == 1
 
