@@ -8,7 +8,8 @@ SOURCES := src tests tools
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env demo up test check fix lock assets catalogues clean
+.PHONY: help env demo up test check fix lock assets catalogues clean check-lint check-format check-rules \
+	check-sentences check-imports check-types check-templates check-migrations check-django
 
 help: ## list what one can do
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
@@ -25,15 +26,28 @@ up: $(VENV)/.base ## run Circular on ./data (see README, "Run it for real")
 test: $(VENV)/.dev ## run every test; ARGS="tests/pure -x"
 	@CIRCULAR_DATA_FOLDER=$${CIRCULAR_DATA_FOLDER:-build/test-data} $(PY) -m pytest $(ARGS)
 
+CHECKS := lint format rules sentences imports types templates migrations django
+
 check: $(VENV)/.dev ## what must print nothing before a commit
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 $(CHECKS:%=check-%)
+
+check-lint:
 	@$(SILENTLY) $(PY) -m ruff check --quiet $(SOURCES)
+check-format:
 	@$(SILENTLY) $(PY) -m ruff format --check --quiet $(SOURCES)
+check-rules:
 	@$(SILENTLY) $(PY) tools/house_rules.py
+check-sentences:
 	@$(SILENTLY) $(PY) tools/catalogues.py check
+check-imports:
 	@$(SILENTLY) $(PY) -c "from importlinter.cli import lint_imports_command as c; c()"
-	@$(SILENTLY) $(PY) -m mypy
+check-types:
+	@$(SILENTLY) $(PY) -m mypy $(SOURCES)
+check-templates:
 	@$(SILENTLY) $(PY) -m djlint --check --quiet src
+check-migrations:
 	@$(SILENTLY) $(PY) -m circular.config.manage makemigrations --check --dry-run
+check-django:
 	@$(SILENTLY) $(PY) -m circular.config.manage check --fail-level WARNING
 
 fix: $(VENV)/.dev ## let the formatters mend what they can
