@@ -121,7 +121,9 @@ def build_town(*, accounts: int = 60) -> Town:
 
 def content(town: Town, subject: str, mail_class: MailClass = MailClass.INFORMATIVE) -> Content:
     """Return a complete request."""
-    rule = Rule((Clause(groups=frozenset({"student", "administrative"}), campuses=frozenset({"Centro"})),))
+    rule = Rule(
+        (Clause(groups=frozenset({"student", "administrative"}), campuses=frozenset({"Centro"})),)
+    )
     return Content(
         sender=town.sender,
         subject=subject,

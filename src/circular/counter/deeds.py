@@ -335,6 +335,8 @@ def bar(
             hidden=tuple(hidden.get(deed.act, {}).items()),
         )
 
+    # On a case that is over, the case file is what a reader comes for.
+    first = next((one for one in extra if one.filled), None) if primary is None else None
     shown = [deed for deed in DEEDS if deed.act in may and deed is not primary]
     not_yet = [
         parts.NotYet(str(BY_ACT[act].label).rstrip("…"), refused[act][1])
@@ -344,8 +346,11 @@ def bar(
     return parts.Acts(
         heading=str(primary.heading) if primary is not None else heading,
         sentence=str(primary.sentence) if primary is not None else sentence,
-        primary=button(primary) if primary is not None else None,
-        others=(*(button(deed) for deed in shown if not deed.harm), *extra),
+        primary=button(primary) if primary is not None else first,
+        others=(
+            *(button(deed) for deed in shown if not deed.harm),
+            *(one for one in extra if one is not first),
+        ),
         harm=tuple(button(deed) for deed in shown if deed.harm),
         not_yet=tuple(not_yet[:4]),
     )

@@ -218,6 +218,7 @@ def extra_deeds(row: Request, reader: queries.Reader) -> tuple[parts.Deed, ...]:
                 icon="file-zip",
                 url=reverse("case-export", args=[row.filing_number]),
                 post=True,
+                filled=State(row.state) is State.CLOSED,
             )
         )
     return tuple(found)
@@ -395,7 +396,7 @@ def verdict_part(row: Request, case: casefile.CaseFile) -> dict[str, Any]:
     by = casefile.by_whom(entry, case.people, case.posts) if entry is not None else "Circular"
     at = formats.moment_with_year(timezone.localtime(row.verified_at), trays.lang())
     return {
-        "checks": found.checks if found is not None else (),
+        "checks": found.checks if found is not None else verdicts.of_entries(case.entries),
         "verdict": {
             "tone": "c-ok" if good else "c-bad",
             "icon": "circle-check" if good else "alert-triangle",

@@ -193,6 +193,7 @@ class Deed:
     post: bool = False
     harm: bool = False
     hidden: tuple[tuple[str, str], ...] = ()
+    filled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

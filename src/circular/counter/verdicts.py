@@ -7,82 +7,85 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from circular.counter import parts, trays
+from circular.evidence.queries import EntryRow
+from circular.followup import queries as followup
 from circular.followup.closing import GOOD, Reason
+from circular.followup.labels import checks as as_checks
 from circular.followup.labels import sentence
-from circular.followup.models import Verification
+from circular.followup.queries import CheckView
+from circular.workflow.acts import Act
 
-# Reasons that are no verdict yet: the clerk looks again, or a person decides.
-OPEN = frozenset(
-    {
-        Reason.STILL_PENDING,
-        Reason.SOMEBODY_IN_DOUBT,
-        Reason.WITNESS_NOT_SEEN,
-        Reason.WITNESS_UNREADABLE,
-        Reason.NO_WITNESS,
-        Reason.OTHER_MEANS,
-    }
-)
-DIFF_LINES = 12  # what a person reads before deciding; the rest is in the case file
+TONES = {"ok": parts.Tone.OK, "bad": parts.Tone.BAD, "warn": parts.Tone.WARN}
+ICONS = {"ok": "circle-check", "bad": "circle-x", "warn": "clock"}
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The last look at one sending."""
+    """The last look at one sending, as pages and the verdict's letter show it."""
 
-    reasons: tuple[Reason, ...]
+    reasons: tuple[str, ...]
     checks: tuple[parts.Check, ...]
-    outcome: str
     difference: tuple[str, ...]
 
     @property
-    def for_letter(self) -> list[tuple[bool, str]]:
-        """Return each reason as the verdict's letter lists it."""
-        return [(reason in GOOD, sentence(reason)) for reason in self.reasons]
+    def for_letter(self) -> tuple[tuple[bool, str], ...]:
+        """Return each reason as the letter lists it."""
+        return as_checks(Reason(code) for code in self.reasons)
 
 
 def of_case(request_id: int) -> Found | None:
-    """Return what was found at the last look, or None before the first.
-
-    Index:  followup_verified_once (request, round)
-    """
-    row = Verification.objects.filter(request=request_id).order_by("-round").first()
-    if row is None:
+    """Return what was found at the last look, or None before the first."""
+    view = followup.verification_of(request_id)
+    if view is None:
         return None
-    reasons = tuple(Reason(code) for code in row.reasons if code in set(Reason))
-    seen = _("Se miró %(at)s") % {"at": trays.near(row.last_look_at, timezone.now())}
-    difference = tuple(str(line) for line in row.difference)
-    checks = tuple(
-        _check(reason, seen if index == 0 else "", difference)
-        for index, reason in enumerate(reasons)
-    )
-    return Found(reasons, checks, row.outcome, difference)
+    seen = _("Se miró %(at)s") % {"at": trays.near(view.last_look_at, timezone.now())}
+    checks = tuple(_check(one, seen if index == 0 else "") for index, one in enumerate(view.checks))
+    return Found(view.reasons, checks, view.difference)
 
 
-def _check(reason: Reason, more: str, difference: Sequence[str]) -> parts.Check:
-    if reason in GOOD:
-        return parts.Check(
-            tone=parts.Tone.OK, icon="circle-check", fact=sentence(reason), more=more
-        )
-    if reason in OPEN:
-        return parts.Check(tone=parts.Tone.WARN, icon="clock", fact=sentence(reason), more=more)
-    differs = reason in {Reason.TEXT_DIFFERS, Reason.CONTENT_NOT_AS_APPROVED}
+def _check(view: CheckView, seen: str) -> parts.Check:
+    diff = [("del", view.approved)] if view.approved else []
+    diff += [("ins", view.received)] if view.received else []
     return parts.Check(
-        tone=parts.Tone.BAD,
-        icon="circle-x",
-        fact=sentence(reason),
-        more=more,
-        diff=tuple(_line(line) for line in difference[:DIFF_LINES]) if differs else (),
+        tone=TONES.get(view.tone, parts.Tone.IDLE),
+        icon=ICONS.get(view.tone, "circle-dashed"),
+        fact=view.fact,
+        more=" · ".join(filter(None, [view.more, seen])),
+        seal=view.seal,
+        diff=tuple(diff),
     )
 
 
-def _line(line: str) -> tuple[str, str]:
-    """Return a line of a diff as (kind, text): removed, added or the same."""
-    kind = {"-": "del", "+": "ins"}.get(line[:1], "")
-    return kind, line[1:].strip() if kind else line.strip()
+def of_entries(entries: Sequence[EntryRow]) -> tuple[parts.Check, ...]:
+    """Return the reasons that a person's verdict left in the archive, when the clerk has none."""
+    entry = next((one for one in reversed(entries) if one.act == Act.VERIFY.value), None)
+    codes = entry.facts.get("reasons") if entry is not None else None
+    known = {reason.value for reason in Reason}
+    reasons = [Reason(code) for code in codes if code in known] if isinstance(codes, list) else []
+    checks = tuple(
+        parts.Check(
+            tone=parts.Tone.OK if reason in GOOD else parts.Tone.WARN,
+            icon="circle-check" if reason in GOOD else "alert-triangle",
+            fact=sentence(reason),
+        )
+        for reason in reasons
+    )
+    return checks or (
+        parts.Check(
+            tone=parts.Tone.IDLE,
+            icon="user-check",
+            fact=_("Lo comprobó una persona, sin cuentas testigo."),
+        ),
+    )
 
 
 def expected() -> tuple[parts.Check, ...]:
     """Return the checks that are still to come, before anything was looked at."""
+    facts = (
+        _("Los totales cuadran"),
+        _("Las cuentas testigo lo recibieron"),
+        _("Lo recibido es igual a lo aprobado"),
+    )
     return tuple(
         parts.Check(
             tone=parts.Tone.IDLE,
@@ -90,9 +93,5 @@ def expected() -> tuple[parts.Check, ...]:
             fact=fact,
             more=_("Se comprueba al terminar"),
         )
-        for fact in (
-            _("Los totales cuadran"),
-            _("Las cuentas testigo lo recibieron"),
-            _("Lo recibido es igual a lo aprobado"),
-        )
+        for fact in facts
     )

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 import pytest
+
 from circular.counter import clocks
 from circular.counter.parts import Tone
 
@@ -25,7 +26,8 @@ def read(hours_used: float, *, granted: float = 8) -> clocks.Reading:
 
 
 @pytest.mark.parametrize(
-    ("used", "tone"), [(0, Tone.OK), (5.9, Tone.OK), (6.1, Tone.WARN), (7.5, Tone.WARN), (9, Tone.BAD)]
+    ("used", "tone"),
+    [(0, Tone.OK), (5.9, Tone.OK), (6.1, Tone.WARN), (7.5, Tone.WARN), (9, Tone.BAD)],
 )
 def test_a_clock_warns_below_a_quarter_and_is_red_when_late(used: float, tone: Tone) -> None:
     assert read(used).tone is tone

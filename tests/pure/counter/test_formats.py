@@ -3,9 +3,10 @@
 from datetime import date, datetime, timedelta
 
 import pytest
-from circular.counter import formats
 from hypothesis import given
 from hypothesis import strategies as st
+
+from circular.counter import formats
 
 NOW = datetime(2026, 11, 18, 14, 26, 10)
 
@@ -75,7 +76,8 @@ def test_sizes_are_said_as_mail_systems_say_them(value: int, said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "feminine", "said"), [(1, False, "Un"), (1, True, "Una"), (6, False, "Seis"), (13, False, "13")]
+    ("count", "feminine", "said"),
+    [(1, False, "Un"), (1, True, "Una"), (6, False, "Seis"), (13, False, "13")],
 )
 def test_headings_begin_with_a_count_in_words(count: int, feminine: bool, said: str) -> None:
     assert formats.in_words(count, "es", feminine=feminine) == said

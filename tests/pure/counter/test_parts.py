@@ -1,8 +1,9 @@
 """The ring, the bar and the equation that a reader can add up (look.md §3)."""
 
-from circular.counter import parts
 from hypothesis import given
 from hypothesis import strategies as st
+
+from circular.counter import parts
 
 counts = st.integers(0, 40_000)
 
@@ -29,7 +30,9 @@ def test_the_bar_is_full_and_shows_every_figure_above_zero(
         in_doubt=in_doubt,
         pending=pending,
     )
-    above = [count for count in (accepted, refused, bounced, suppressed, in_doubt, pending) if count]
+    above = [
+        count for count in (accepted, refused, bounced, suppressed, in_doubt, pending) if count
+    ]
     found = widths(value)
     assert len(found) == len(above)
     assert all(width >= 0.44 for width in found)

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import pytest
+
 from circular.counter.progress import Reached, activities_done, activity_now
 from circular.workflow.states import FINAL, State
 

@@ -259,7 +259,7 @@ def _verify(request: HttpRequest, row: Request, by: Actor) -> Answer:
         row.pk,
         by=by,
         verdict=Verdict.POSITIVE if positive else Verdict.NEGATIVE,
-        reasons=[reason.value for reason in found.reasons] if found is not None else (),
+        reasons=found.reasons if found is not None else (),
         checks=found.for_letter if found is not None else (),
         difference=found.difference if found is not None else (),
     )

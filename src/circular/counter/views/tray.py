@@ -135,7 +135,7 @@ def _sought(request: HttpRequest) -> queries.Sought:
     unit = request.GET.get("dependencia", "")
     closed = True if request.GET.get("cerrados") else False if request.GET.get("abiertos") else None
     return queries.Sought(
-        words=request.GET.get("q", "").strip()[:120],
+        words=request.GET.get("q", "").replace("\0", "").strip()[:120],
         state=request.GET.get("estado", "") if request.GET.get("estado") in labels.STATES else "",
         unit=int(unit) if unit.isascii() and unit.isdigit() and len(unit) < 10 else None,
         mail_class=request.GET.get("clase", "")

@@ -1,0 +1,42 @@
+"""A town with a case in every state, built once a module, and a browser for each of its people."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+
+from counter_town import Town, build_town, fill
+
+Browser = Callable[[str], Client]
+
+
+@pytest.fixture(scope="module")
+def module_town(django_db_setup: None, django_db_blocker: Any) -> Iterator[Town]:
+    """Build it within a transaction of the module's own; each test's is nested in it."""
+    with django_db_blocker.unblock():
+        outer = transaction.atomic()
+        outer.__enter__()
+        try:
+            yield fill(build_town())
+        finally:
+            transaction.set_rollback(True)
+            outer.__exit__(None, None, None)
+
+
+@pytest.fixture
+def town(module_town: Town, db: None) -> Town:
+    return module_town
+
+
+@pytest.fixture
+def browser(town: Town) -> Browser:
+    """Return a signed-in client for a person of the town."""
+
+    def sign_in(name: str) -> Client:
+        client = Client(SERVER_NAME="127.0.0.1")
+        client.force_login(town.people[name])
+        return client
+
+    return sign_in

@@ -1,0 +1,270 @@
+"""The case page: evidence, acts, permissions, and what a GET may never do."""
+
+import json
+import re
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from circular.counter.deeds import DEEDS
+from circular.evidence.queries import entries_of
+from circular.evidence.services import case_chain
+from circular.mailing.models import Recipient
+from circular.workflow.models import Request
+from counter_town import Town, count, draft, some_settled, walk
+
+
+def page(client: Client, number: str) -> str:
+    answer = client.get(f"/e/{number}")
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def hidden_fields(html: str, act: str) -> dict[str, str]:
+    """Return what the page's own form for an act carries, as a browser would send it."""
+    form = re.search(rf'<form[^>]*data-act="{act}".*?</form>', html, re.DOTALL)
+    assert form is not None, f"no form for {act}"
+    return dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', form[0]))
+
+
+def post_act(client: Client, number: str, act: str, slug: str, **more: str) -> int:
+    """Press a button of the case page."""
+    fields = hidden_fields(page(client, number), act)
+    fields.pop("csrfmiddlewaretoken")
+    return client.post(f"/e/{number}/actos/{slug}", fields | more).status_code
+
+
+def test_the_five_activities_stand_with_their_evidence(town: Town, browser) -> None:
+    html = page(browser("paula"), town.cases["closed"])
+
+    for number in range(1, 6):
+        assert f'id="actividad-{number}"' in html
+    assert html.count("c-step is-done") == 5
+    assert "Acuse de recibo con fechas esperadas" in html
+    assert "Correo de traslado a la División TIC" in html
+    assert "Verificado: el correo se envió como se aprobó" in html
+
+
+def test_a_stranger_to_the_case_is_told_that_there_is_nothing(town: Town, browser) -> None:
+    mallory = browser("mallory")
+
+    for number in town.cases.values():
+        for path in ("", ".json", "/envio", "/mensaje", "/cifras", "/asientos/1", "/actos/tomar"):
+            assert mallory.get(f"/e/{number}{path}").status_code == 404
+
+
+def test_nobody_signed_in_is_led_to_the_entrance(town: Town) -> None:
+    number = town.cases["closed"]
+
+    answer = Client(SERVER_NAME="127.0.0.1").get(f"/e/{number}")
+
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/entrar")
+
+
+@pytest.mark.parametrize(
+    ("state", "name"),
+    [("in_review", "paula"), ("accepted", "otto"), ("sending", "otto"), ("confirmed", "paula")],
+)
+def test_reading_never_acts(town: Town, browser, state: str, name: str) -> None:
+    number = town.cases[state]
+    row = Request.objects.get(filing_number=number)
+    before = (row.state, len(entries_of(case_chain(row.pk))))
+    client = browser(name)
+
+    for deed in DEEDS:
+        address = reverse("act", args=[number, deed.slug])
+        assert client.get(address).status_code in {200, 302}
+    assert client.head(f"/e/{number}/actos/aprobar").status_code == 302
+
+    row.refresh_from_db()
+    assert (row.state, len(entries_of(case_chain(row.pk)))) == before
+
+
+def test_a_request_walks_through_the_buttons_of_the_pages(town: Town, browser) -> None:
+    number = walk(town, draft(town, "Jornada de salud"), "filed")
+    anna, paula, otto = browser("anna"), browser("paula"), browser("otto")
+    pk = Request.objects.get(filing_number=number).pk
+
+    assert post_act(paula, number, "taken", "tomar") == 302
+    assert post_act(paula, number, "tested", "probar") == 302
+    assert post_act(anna, number, "signed_off", "visto-bueno") == 302
+    assert post_act(paula, number, "approved", "aprobar") == 302
+    assert post_act(otto, number, "accepted_by_it", "aceptar") == 302
+    asked = otto.get(f"/e/{number}/actos/comenzar").content.decode()
+    assert f"Comenzar el envío a {count(pk)} personas" in asked
+    fields = hidden_fields(asked, "started")
+    assert otto.post(f"/e/{number}/actos/comenzar", fields).status_code == 302
+    assert post_act(otto, number, "paused", "pausar") == 302
+    assert post_act(otto, number, "resumed", "reanudar") == 302
+
+    assert Request.objects.get(pk=pk).state == "sending"
+
+
+def test_the_second_of_two_reviewers_is_told_what_the_first_one_did(town: Town, browser) -> None:
+    number = walk(town, draft(town, "Jornada de salud"), "in_review")
+
+    answer = browser("paula").post(f"/e/{number}/actos/tomar")
+
+    assert answer.status_code == 409
+    assert "ya tiene esta solicitud" in answer.content.decode()
+
+
+def test_an_approval_of_other_content_is_refused_with_its_remedy(town: Town, browser) -> None:
+    number = walk(town, draft(town, "Jornada de salud"), "in_review")
+
+    answer = browser("paula").post(
+        f"/e/{number}/actos/aprobar", {"seen_digest": "0" * 64, "seen_count": "3"}
+    )
+
+    html = answer.content.decode()
+    assert answer.status_code == 409
+    assert "El contenido cambió después de que usted lo abrió." in html
+    assert "Revise la diferencia" in html
+    assert Request.objects.get(filing_number=number).state == "in_review"
+
+
+def test_harm_has_a_page_of_its_own_that_counts_who_is_touched(town: Town, browser) -> None:
+    pk = draft(town, "Jornada de salud")
+    number = walk(town, pk, "sending")
+    some_settled(pk)
+    otto = browser("otto")
+    mailing = Request.objects.get(pk=pk).mailing
+    assert mailing is not None
+    pending = mailing.pending
+
+    html = otto.get(f"/e/{number}/actos/cancelar").content.decode()
+
+    assert f"{pending} personas no lo recibirán." in html
+    assert f"Cancelar el envío a {pending} personas" in html
+    assert "2 siguen en duda." in html
+    assert "No cancelar" in html
+
+
+def test_an_act_without_its_reason_keeps_the_page_and_says_what_to_write(
+    town: Town, browser
+) -> None:
+    number = walk(town, draft(town, "Jornada de salud"), "in_review")
+
+    answer = browser("paula").post(f"/e/{number}/actos/devolver", {"reason": "  "})
+
+    html = answer.content.decode()
+    assert answer.status_code == 422
+    assert "<title>Error:" in html
+    assert html.count("Escriba qué hay que corregir") == 2
+    assert Request.objects.get(filing_number=number).state == "in_review"
+
+
+def test_acts_that_are_never_ones_own_are_absent(town: Town, browser) -> None:
+    html = page(browser("anna"), town.cases["in_review"])
+
+    assert 'data-act="approved"' not in html
+    assert 'data-act="started"' not in html
+
+
+def test_acts_whose_turn_has_not_come_stand_with_their_reason(town: Town, browser) -> None:
+    html = page(browser("paula"), town.cases["sending"])
+
+    assert "Se confirma cuando TIC confirme." in html
+
+
+def test_the_message_stands_alone_under_its_own_policy(town: Town, browser) -> None:
+    answer = browser("paula").get(f"/e/{town.cases['sending']}/mensaje")
+
+    policy = answer["Content-Security-Policy"]
+    assert "sandbox" in policy
+    assert "script-src" not in policy
+    assert "default-src 'none'" in policy
+    assert answer["X-Frame-Options"] == "SAMEORIGIN"
+
+
+def test_no_page_allows_anything_inline(town: Town, browser) -> None:
+    answer = browser("paula").get(f"/e/{town.cases['sending']}")
+    html = answer.content.decode()
+
+    assert "'unsafe-inline'" not in answer["Content-Security-Policy"]
+    assert " style=" not in html
+    assert not re.search(r"<script(?![^>]*src=)", html)
+    assert not re.search(r"\son[a-z]+=", html)
+
+
+def test_the_machine_gets_the_same_facts(town: Town, browser) -> None:
+    number = town.cases["closed"]
+
+    found = json.loads(browser("paula").get(f"/e/{number}.json").content)
+
+    assert found["filing_number"] == number
+    assert found["state"] == "closed"
+    assert [one["number"] for one in found["activities"]] == [1, 2, 3, 4, 5]
+    assert all(one["evidence"] for one in found["activities"])
+    assert found["audience"] == found["accepted"]
+    assert len(found["confirmations"]) == 2
+    assert all(one["message_id"].startswith("<") for one in found["confirmations"])
+    assert found["verified"] is True
+
+
+def test_a_doubt_is_resolved_once_by_a_person(town: Town, browser) -> None:
+    pk = draft(town, "Jornada de salud")
+    number = walk(town, pk, "sending")
+    some_settled(pk)
+    doubtful = Recipient.objects.filter(mailing__case=pk, state="in_doubt").first()
+    assert doubtful is not None
+    otto = browser("otto")
+    address = f"/e/{number}/envio/dudas/{doubtful.pk}"
+
+    assert doubtful.address in otto.get(f"/e/{number}/envio").content.decode()
+    assert browser("paula").post(address, {"resolution": "accepted"}).status_code == 403
+    assert otto.post(address, {"resolution": "offer_again"}).status_code == 302
+    answer = otto.post(address, {"resolution": "give_up"}, follow=True)
+
+    doubtful.refresh_from_db()
+    assert doubtful.state == "pending"
+    assert doubtful.possible_duplicate
+    assert "Esa duda ya no existe" in answer.content.decode()
+    assert f'data-duplicate="{doubtful.address}"' in answer.content.decode()
+
+
+def test_the_case_file_is_handed_out_by_post_only(town: Town, browser) -> None:
+    number = town.cases["closed"]
+    paula = browser("paula")
+
+    assert paula.get(f"/e/{number}/expediente.zip").status_code == 405
+    answer = paula.post(f"/e/{number}/expediente.zip")
+
+    assert answer.status_code == 200
+    assert b"".join(answer.streaming_content)[:2] == b"PK"
+
+
+def test_declared_figures_must_add_up(town: Town, browser) -> None:
+    number = walk(town, draft(town, "Jornada de salud"), "accepted")
+
+    answer = browser("otto").post(
+        f"/e/{number}/actos/declarar-enviado",
+        {
+            "audience": "60",
+            "accepted": "50",
+            "refused": "2",
+            "bounced": "0",
+            "suppressed": "0",
+            "on": "20/11/2026",
+            "began": "14:00",
+            "ended": "14:40",
+        },
+    )
+
+    html = answer.content.decode()
+    assert answer.status_code == 422
+    assert "difieren en 8" in html
+    assert "Adjunte el soporte del envío" in html
+    assert 'value="50"' in html
+
+
+@pytest.mark.parametrize("state", ["filed", "sending", "closed", "external"])
+def test_a_case_page_needs_few_queries(
+    town: Town, browser, django_assert_max_num_queries, state: str
+) -> None:
+    paula = browser("paula")
+
+    with django_assert_max_num_queries(30):
+        page(paula, town.cases[state])

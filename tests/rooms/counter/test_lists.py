@@ -1,0 +1,159 @@
+"""Trays and lists: what waits for whom, few queries, and empty states that say what comes next."""
+
+import pytest
+from django.test import Client
+
+from circular.people.models import Person
+from counter_town import Town
+
+LISTS = {
+    "paula": (
+        "/bandeja",
+        "/expedientes",
+        "/expedientes?q=jornada",
+        "/bandeja/correo",
+        "/calendario",
+    ),
+    "otto": ("/bandeja", "/expedientes", "/administracion/servidores"),
+    "anna": ("/bandeja", "/expedientes"),
+    "admin": (
+        "/administracion",
+        "/administracion/testigos",
+        "/administracion/plazos",
+        "/administracion/recesos",
+        "/administracion/reglas",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "path"), [(name, path) for name, paths in LISTS.items() for path in paths]
+)
+def test_a_list_needs_few_queries(
+    town: Town, browser, django_assert_max_num_queries, name: str, path: str
+) -> None:
+    client = browser(name)
+
+    with django_assert_max_num_queries(30):
+        assert client.get(path).status_code == 200
+
+
+def test_a_tray_says_first_how_much_waits(town: Town, browser) -> None:
+    html = browser("paula").get("/bandeja").content.decode()
+
+    assert "asuntos esperan por usted" in html
+    assert "En manos de otros" in html
+    assert town.cases["filed"] in html
+
+
+def test_what_waits_for_it_is_not_in_the_tray_of_communications(town: Town, browser) -> None:
+    html = browser("otto").get("/bandeja").content.decode()
+
+    mine = html.split('id="otros"')[0]
+    assert town.cases["forwarded"] in mine
+    assert town.cases["in_review"] not in mine
+
+
+def test_a_tray_with_nothing_says_so_and_what_to_do(town: Town, browser) -> None:
+    html = browser("mallory").get("/bandeja").content.decode()
+
+    assert "Nada espera por usted" in html
+    assert "Solicitar un correo masivo" in html
+    assert "CIR-" not in html
+
+
+def test_a_whole_number_leads_straight_to_its_case(town: Town, browser) -> None:
+    number = town.cases["closed"]
+
+    answer = browser("paula").get("/expedientes", {"q": number.lower()})
+
+    assert answer["Location"] == f"/e/{number}"
+
+
+def test_a_search_without_result_offers_the_way_back(town: Town, browser) -> None:
+    html = browser("paula").get("/expedientes?q=unicornio").content.decode()
+
+    assert "Ningún expediente responde a lo que busca" in html
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/expedientes?pagina=abc&estado=xx&clase=yy&dependencia=99999999999999",
+        "/expedientes?q=%00",
+        "/bandeja?falta=nada",
+        "/bandeja/correo?despues=-1",
+        "/procedimiento?version=9",
+    ],
+)
+def test_an_odd_address_is_no_fault_of_ours(town: Town, browser, path: str) -> None:
+    assert browser("paula").get(path).status_code in {200, 302, 404}
+
+
+def test_administration_is_shut_to_the_others(town: Town, browser) -> None:
+    for path in ("/administracion/reglas", "/administracion/testigos", "/administracion/plazos"):
+        assert browser("paula").get(path).status_code == 403
+        assert browser("anna").get(path).status_code == 403
+
+
+def test_a_recess_is_noted_and_taken_away(town: Town, browser) -> None:
+    admin = browser("admin")
+    form = {"name": "Vacaciones", "from_on": "20/12/2027", "until_on": "10/1/2028"}
+
+    assert admin.post("/administracion/recesos", form).status_code == 302
+    html = admin.get("/administracion/recesos").content.decode()
+    assert "Vacaciones" in html
+
+    wrong = admin.post("/administracion/recesos", form | {"until_on": "1/1/2027"})
+    assert wrong.status_code == 422
+
+
+def test_a_time_limit_is_typed_in_hours(town: Town, browser) -> None:
+    admin = browser("admin")
+    path = "/administracion/plazos/review/ordinario"
+
+    bad = admin.post(path, {"minutes": "ocho", "remind_every_minutes": "8", "escalate_after": "2"})
+    good = admin.post(path, {"minutes": "6:30", "remind_every_minutes": "8", "escalate_after": "2"})
+
+    assert bad.status_code == 422
+    assert good.status_code == 302
+    assert "6 h 30 min" in admin.get("/administracion/plazos").content.decode()
+
+
+def test_a_relay_that_does_not_answer_is_saved_and_said(town: Town, browser) -> None:
+    form = {
+        "name": "salida-1",
+        "host": "127.0.0.1",
+        "port": "1",
+        "security": "none",
+        "max_connections": "2",
+        "rank": "1",
+        "active": "on",
+    }
+
+    answer = browser("otto").post("/administracion/servidores/nuevo", form, follow=True)
+
+    html = answer.content.decode()
+    assert "la prueba falló" in html
+    assert "salida-1" in html
+
+
+def test_faults_wear_the_look_of_the_house(town: Town, browser) -> None:
+    answer = browser("paula").get("/nada/de/nada")
+
+    assert answer.status_code == 404
+    assert "Aquí no hay nada para usted" in answer.content.decode()
+    assert 'lang="es-CO"' in answer.content.decode()
+
+
+def test_health_is_told_to_anybody(db: None) -> None:
+    answer = Client(SERVER_NAME="127.0.0.1").get("/healthz")
+
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ok"}
+
+
+def test_a_page_speaks_the_language_of_its_reader(town: Town, browser) -> None:
+    Person.objects.filter(pk=town.people["paula"].pk).update(language="en")
+
+    assert 'lang="en"' in browser("paula").get("/bandeja").content.decode()
