@@ -225,14 +225,16 @@ def set_preferences(person_id: int, *, language: str, theme: str) -> None:
 
 @transaction.atomic
 def set_password(person_id: int, password: str, *, by: Actor) -> None:
-    """Give a person a password; every other session of theirs ends with it.
+    """Give a person a password; their other sessions and unused invitations end with it.
 
     Locks:   the person (no key)
     """
     person = Person.objects.select_for_update(no_key=True).get(pk=person_id)
     person.set_password(password)
     person.save(update_fields=["password"])
-    append(_entry("password_set", by, timezone.now(), subject=person_id))
+    now = timezone.now()
+    OneTimeLink.objects.filter(person=person, used_at__isnull=True).update(used_at=now)
+    append(_entry("password_set", by, now, subject=person_id))
 
 
 @transaction.atomic
