@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import tempfile
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from django.db import connections
 from circular.config.bench.relay import Manner, rules_of, start_sink
 from circular.directory.services import import_accounts
 from circular.dispatch import services as dispatch
+from circular.dispatch.journal import sheets_in
 from circular.dispatch.pacing import Pace
 from circular.dispatch.sender import run
 from circular.evidence.actors import SYSTEM
@@ -145,15 +147,20 @@ async def send_until(
 ) -> None:
     """Run a sender until something is true of the database; fails when it takes too long."""
     stop = asyncio.Event()
-    sender = asyncio.create_task(run(stop, pace=pace, timeouts=Timeouts.at_most(patience)))
-    try:
-        async with asyncio.timeout(within):
-            while not await apart(done):
-                assert not sender.done(), sender
-                await asyncio.sleep(0.05)
-    finally:
-        stop.set()
-        await sender
+    with tempfile.TemporaryDirectory(prefix="verdicts-") as name:
+        folder = Path(name)
+        sender = asyncio.create_task(
+            run(stop, pace=pace, timeouts=Timeouts.at_most(patience), folder=folder)
+        )
+        try:
+            async with asyncio.timeout(within):
+                while not await apart(done):
+                    assert not sender.done(), sender
+                    await asyncio.sleep(0.05)
+        finally:
+            stop.set()
+            await sender
+        assert not sheets_in(folder)  # a sender that ends has nothing left to tell
 
 
 def states(mailing_id: int) -> dict[str, int]:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -25,7 +26,7 @@ from circular.dispatch.sender import run
 async def main():
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    await run(stop, pace=Pace(first_rest=0.1, longest_rest=0.3, recover_every=0.3, lease=LEASE, at_risk=8))
+    await run(stop, pace=Pace(first_rest=0.1, longest_rest=0.3, recover_every=0.3, lease=LEASE))
 asyncio.run(main())
 """
 
@@ -42,6 +43,7 @@ async def sender_process(lease: float = 900) -> AsyncIterator[asyncio.subprocess
     """A real sender process on the test's database."""
     environment = os.environ | {
         "CIRCULAR_DATABASE_URL": _address(),
+        "CIRCULAR_DATA_FOLDER": tempfile.gettempdir(),
         "DJANGO_SETTINGS_MODULE": "circular.config.settings",
     }
     process = await asyncio.create_subprocess_exec(
@@ -68,7 +70,7 @@ async def has_settled(mailing_id: int) -> None:
 
 
 CONNECTIONS = 3
-MOST_IN_DOUBT = 8  # as many as the pace of these senders puts at risk
+MOST_IN_DOUBT = 2 * CONNECTIONS  # handed over and not answered: two offers on each session
 
 
 @pytest.mark.parametrize("mail_class", [MailClass.INFORMATIVE, MailClass.OFFICIAL])

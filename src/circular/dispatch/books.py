@@ -5,8 +5,8 @@ once; they are collected while the statement before is under way and written tog
 serves many people and still nobody's final dot leaves before their mark is durable.
 
 When it fails: a statement that lost its connection is done again until it succeeds: every one of
-them may be repeated (its fence is the lease). Facts wait in memory meanwhile; if the process dies
-first, their people are in doubt, which is the truth.
+them may be repeated (its fence is the lease). Facts wait meanwhile, in memory and in the journal of
+this machine; without either their people are in doubt, which is the truth.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
+from pathlib import Path
 from typing import TypeVar
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
@@ -23,6 +24,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from circular.dispatch import services
 from circular.dispatch.errors import NotAWorkerError
+from circular.dispatch.journal import Journal
 from circular.dispatch.pacing import Pace
 from circular.dispatch.services import Batch
 from circular.mailing import queries as mailing
@@ -33,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 RETRY_SECONDS = 0.5
-FACTS_WAIT_SECONDS = 0.02  # for company: one commit serves several people
+FACTS_WAIT_SECONDS = 0.05  # for company: one commit serves many people
 MOST_FACTS_AT_ONCE = 500
 MOST_PRESSES = 8
 IDLE_TRANSACTION = "5s"  # ours take milliseconds
@@ -51,8 +53,10 @@ class Loan:
 class Books:
     """Everything the sender reads from and writes to the database."""
 
-    def __init__(self, pace: Pace, stop: asyncio.Event) -> None:
+    def __init__(self, pace: Pace, stop: asyncio.Event, folder: Path | None = None) -> None:
         self._pace = pace
+        self._folder = services.verdict_folder() if folder is None else folder
+        self._journal: Journal | None = None
         self._stop = stop
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="books")
         self._lock: BaseDatabaseWrapper | None = None
@@ -63,7 +67,7 @@ class Books:
         self._facts: list[tuple[int, OutcomeFact]] = []
         self._marks_wanted = asyncio.Event()
         self._facts_wanted = asyncio.Event()
-        # Marked, and their verdict not recorded: whom a kill at this moment would leave in doubt.
+        # Marked, without a verdict on this machine: whom a kill at this moment leaves in doubt.
         self._at_risk: set[int] = set()
         self._recorded = asyncio.Event()
         self._closing = False
@@ -111,8 +115,9 @@ class Books:
         return self.worker
 
     def _register(self) -> int:
-        worker = services.register_worker(on=self._lock_connection())
+        worker, key = services.register_worker(on=self._lock_connection())
         self._locked = True
+        self._journal = Journal(self._folder, key)
         return worker
 
     def _lock_connection(self) -> BaseDatabaseWrapper:
@@ -156,6 +161,8 @@ class Books:
         except DatabaseError:
             logger.warning("left without saying so: recovery will notice")
         finally:
+            if self._journal is not None:
+                self._journal.close()
             await loop.run_in_executor(self._thread, connections.close_all)
             self._thread.shutdown(wait=True)
 
@@ -205,7 +212,9 @@ class Books:
     async def recover(self) -> services.Recovered:
         """Close what lost workers held, and what we hold without knowing."""
         return await self.ask(
-            lambda: services.recover_leases(me=self.worker, known=set(self._open))
+            lambda: services.recover_leases(
+                me=self.worker, known=set(self._open), folder=self._folder
+            )
         )
 
     async def all_settled(self) -> None:
@@ -248,9 +257,17 @@ class Books:
     # -- facts --------------------------------------------------------------------------------
 
     def note(self, lease: int, fact: OutcomeFact) -> None:
-        """Take a verdict; it is recorded within FACTS_WAIT_SECONDS while the database answers."""
+        """Take a verdict; it is on this machine at once, and soon in the database."""
+        if self._journal is not None:
+            self._journal.write(lease, fact)
+            if self._journal.works:
+                self._no_longer_at_risk([fact.recipient])
         self._facts.append((lease, fact))
         self._facts_wanted.set()
+
+    def _no_longer_at_risk(self, recipients: Iterable[int]) -> None:
+        self._at_risk.difference_update(recipients)
+        self._recorded.set()
 
     async def keep_facts(self) -> None:
         """Record verdicts in groups until the books close and nothing is left."""
@@ -267,8 +284,10 @@ class Books:
                     by_lease.setdefault(lease, []).append(fact)
                 for lease, facts in by_lease.items():
                     await self.ask(lambda lease=lease, facts=facts: self._settle(lease, facts))  # type: ignore[misc]
-                self._at_risk.difference_update(fact.recipient for _, fact in group)
-                self._recorded.set()
+                recorded = [fact.recipient for _, fact in group]
+                if self._journal is not None:
+                    self._journal.recorded(recorded)
+                self._no_longer_at_risk(recorded)
 
     def _settle(self, lease: int, facts: list[OutcomeFact]) -> None:
         left = self._open.get(lease, set()) - {fact.recipient for fact in facts}

@@ -6,6 +6,8 @@ one worker: `mailing.Recipient.lease` is its number. The lease, and only the lea
 offer; a worker that vanished leaves its leases open, and `services.recover_leases` closes them.
 """
 
+from uuid import uuid4
+
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -80,6 +82,8 @@ class Relay(models.Model):
 class Worker(models.Model):
     """One running sender process; alive while it holds the advisory lock of its number."""
 
+    # Names its journal on its machine; a number could mean another database's worker there.
+    key = models.UUIDField(default=uuid4, unique=True)
     host = models.CharField(max_length=253)
     pid = models.PositiveIntegerField()
     version = models.CharField(max_length=40, blank=True, default="")

@@ -26,13 +26,14 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from django.utils import timezone
 
 from circular.dispatch import queries, services
-from circular.dispatch.batching import Waiting, next_batch
+from circular.dispatch.batching import BATCH, Waiting, next_batch
 from circular.dispatch.books import Books, Loan
 from circular.dispatch.dialling import dial, trouble_of
 from circular.dispatch.pacing import DEFAULT_PACE, Pace, retry_after
@@ -79,12 +80,13 @@ class Sender:
         pace: Pace = DEFAULT_PACE,
         timeouts: Timeouts | None = None,
         until_idle: bool = False,
+        folder: Path | None = None,
     ) -> None:
         self._stop = stop
         self._until_idle = until_idle
         self._pace = pace
         self._timeouts = timeouts
-        self._books = Books(pace, stop)
+        self._books = Books(pace, stop, folder)
         self._dice = random.Random()  # noqa: S311 - spreads waits, guards nothing
         self._queue: list[_Job] = []
         self._queued = asyncio.Condition()
@@ -155,11 +157,8 @@ class Sender:
         while True:
             await self._books.sign_of_life()
             found = await self._books.recover()
-            if found.leases:
-                logger.info(
-                    "leases recovered",
-                    extra={"given_back": found.given_back, "in_doubt": found.in_doubt},
-                )
+            if found.leases or found.replayed:
+                logger.info("leases recovered", extra=asdict(found))
                 self._hungry.set()
             if loop.time() >= expire_at:
                 expire_at = loop.time() + EXPIRE_EVERY
@@ -210,8 +209,8 @@ class Sender:
     async def _fill_queue(self, relay: RelayAccess) -> None:
         waiting = list(self._waiting)
         while self._ready[relay.id]:
-            room = 2 * DEPTH * max(self._ready[relay.id], 4) - len(self._queue)
-            pick = next_batch(waiting, self._under_way, room)
+            short = len(self._queue) < 2 * DEPTH * max(self._ready[relay.id], 4)
+            pick = next_batch(waiting, self._under_way, BATCH if short else 0)
             if pick is None:
                 return
             loan = await self._books.lease(pick.mailing, relay=relay.id, limit=pick.limit)
@@ -471,13 +470,15 @@ async def run(
     pace: Pace = DEFAULT_PACE,
     timeouts: Timeouts | None = None,
     until_idle: bool = False,
+    folder: Path | None = None,
 ) -> None:
     """Send whatever is released until `stop` is set; in as many processes as wanted.
 
     With ``until_idle`` it ends by itself, too, when nobody waits whose time has come, or when no
-    relay takes mail. Returns within about `2 * pace.stop_within` seconds of `stop`; what is on a
+    relay takes mail. ``folder`` holds the journal of verdicts (below the data folder, when none is
+    given). Returns within about `2 * pace.stop_within` seconds of `stop`; what is on a
     session is finished or settled as the core says, what waits is given back.
 
     Raises:  the database's error, when that went away for good
     """
-    await Sender(stop, pace=pace, timeouts=timeouts, until_idle=until_idle).run()
+    await Sender(stop, pace=pace, timeouts=timeouts, until_idle=until_idle, folder=folder).run()

@@ -17,7 +17,10 @@ import socket
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import UUID
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
@@ -25,6 +28,7 @@ from django.utils import timezone
 from circular.dispatch import queries
 from circular.dispatch.dialling import RelayTest, try_out_now
 from circular.dispatch.errors import NotAWorkerError, RelayUnknownError
+from circular.dispatch.journal import sheets_in, verdicts_on
 from circular.dispatch.models import Lease, LeaseState, Relay, Security, Worker
 from circular.dispatch.pacing import DEFAULT_PACE, Pace, rest_after
 from circular.dispatch.trouble import PAUSES_OF_RELAYS, Trouble
@@ -247,8 +251,8 @@ def hold_worker_lock(worker: int, on: BaseDatabaseWrapper) -> bool:
 
 
 @transaction.atomic
-def register_worker(*, on: BaseDatabaseWrapper, version: str = "") -> int:
-    """Give this process a number of its own, locked on ``on`` before anybody can see it.
+def register_worker(*, on: BaseDatabaseWrapper, version: str = "") -> tuple[int, UUID]:
+    """Give this process a number and a key, locked on ``on`` before anybody can see it.
 
     Raises:  NotAWorkerError when the lock of a new number is taken, which no worker does
     """
@@ -262,7 +266,7 @@ def register_worker(*, on: BaseDatabaseWrapper, version: str = "") -> int:
     )
     if not hold_worker_lock(row.pk, on):
         raise NotAWorkerError(str(row.pk))
-    return row.pk
+    return row.pk, row.key
 
 
 def sign_of_life(worker: int) -> None:
@@ -396,23 +400,58 @@ class Recovered:
     leases: int = 0
     given_back: int = 0  # never offered: they wait again
     in_doubt: int = 0  # offered, without a verdict on record
+    replayed: int = 0  # their verdict stood in a journal
+
+
+def verdict_folder() -> Path:
+    """Return where the workers of this machine keep their journals."""
+    folder: Path = settings.CIRCULAR.data_folder / "run" / "verdicts"
+    return folder
+
+
+def replay_journals(folder: Path, *, me: int | None = None, by: Actor = RELAY) -> int:
+    """Record the verdicts that workers of this machine wrote down before they were lost.
+
+    Sheets of a worker that this database does not know are left alone: they belong to another.
+
+    Repeat:  what is recorded is skipped; a sheet goes once it was replayed
+    """
+    replayed = 0
+    for key, sheets in sheets_in(folder).items():
+        worker = Worker.objects.filter(key=key).exclude(pk=me or 0).first()
+        if worker is None or not _is_gone(worker.pk):
+            continue
+        for sheet in sheets:
+            by_lease: dict[int, list[OutcomeFact]] = {}
+            for lease, fact in verdicts_on(sheet):
+                by_lease.setdefault(lease, []).append(fact)
+            for lease, facts in by_lease.items():
+                settled = settle_offers(facts, lease=lease, closes=False, by=by)
+                replayed += len(facts) - len(settled.skipped)
+            sheet.unlink(missing_ok=True)
+    return replayed
 
 
 def recover_leases(
-    *, me: int | None = None, known: Collection[int] = (), by: Actor = SYSTEM
+    *,
+    me: int | None = None,
+    known: Collection[int] = (),
+    folder: Path | None = None,
+    by: Actor = SYSTEM,
 ) -> Recovered:
     """Close the leases of workers that are gone: by their advisory lock, or because time is up.
 
     A worker holds the lock of its number on a connection of its own for as long as it lives, so a
     killed one is noticed at once; one that hangs keeps the lock, and its leases run out. With
     ``me`` the caller's own leases that are not ``known`` to it are closed too: their making was
-    committed but the answer was lost with the database connection.
+    committed but the answer was lost with the database connection. The journals of this machine
+    are replayed first, so that only those without an answer are in doubt.
 
     Locks:   per lease: its row (no key, skipping what others hold), its recipients by id
     Repeat:  a lease is closed once
     """
     now = timezone.now()
-    total = Recovered()
+    total = Recovered(replayed=replay_journals(folder or verdict_folder(), me=me))
     gone: set[int] = set()
     open_leases = Lease.objects.filter(state=LeaseState.OPEN).order_by("id")
     for lease, worker, until in open_leases.values_list("id", "worker", "until")[:1000]:
@@ -433,6 +472,7 @@ def _sum(one: Recovered, other: Recovered) -> Recovered:
         leases=one.leases + other.leases,
         given_back=one.given_back + other.given_back,
         in_doubt=one.in_doubt + other.in_doubt,
+        replayed=one.replayed + other.replayed,
     )
 
 

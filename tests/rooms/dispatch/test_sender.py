@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from pathlib import Path
 
 from django.db import connection
 
@@ -444,13 +445,13 @@ def test_what_passes_its_deadline_is_refused_as_expired(release: Release, sink: 
 
 
 def test_a_sender_told_to_end_when_idle_sends_what_is_due_and_ends(
-    release: Release, sink: Sink
+    release: Release, sink: Sink, tmp_path: Path
 ) -> None:
     mailing_id = release(12)
 
     async def scene() -> list[str]:
         async with sink() as far:
-            await run(asyncio.Event(), pace=QUICK, until_idle=True)
+            await run(asyncio.Event(), pace=QUICK, until_idle=True, folder=tmp_path)
             return far.took()
 
     took = asyncio.run(scene())
@@ -459,9 +460,11 @@ def test_a_sender_told_to_end_when_idle_sends_what_is_due_and_ends(
     assert states(mailing_id) == {"accepted": 12}
 
 
-def test_a_sender_told_to_end_when_idle_ends_without_a_relay(release: Release) -> None:
+def test_a_sender_told_to_end_when_idle_ends_without_a_relay(
+    release: Release, tmp_path: Path
+) -> None:
     mailing_id = release(2)
 
-    asyncio.run(run(asyncio.Event(), pace=QUICK, until_idle=True))
+    asyncio.run(run(asyncio.Event(), pace=QUICK, until_idle=True, folder=tmp_path))
 
     assert states(mailing_id) == {"pending": 2}
