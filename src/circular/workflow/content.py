@@ -40,19 +40,6 @@ class Content:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
-    """The mail that a draft was made from: what proves activity 1."""
-
-    incoming: int  # intake.IncomingMail id
-    raw_digest: str  # of the raw bytes, a blob of the archive
-    message_id: str
-    address: str
-    subject: str
-    text: str
-    at: datetime
-
-
 def missing(
     content: Content, *, unit: int | None, requester: int | None, same_recipients: bool = False
 ) -> frozenset[str]:

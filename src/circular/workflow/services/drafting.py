@@ -23,9 +23,8 @@ from circular.mailing.content import ContentError, StencilFile
 from circular.mailing.letters import Letter
 from circular.people import queries as people
 from circular.workflow.acts import Act, Deed
-from circular.workflow.content import Content, Received, missing
+from circular.workflow.content import Content, missing
 from circular.workflow.models import (
-    Correspondence,
     FilingSequence,
     Request,
     RequestVersion,
@@ -59,11 +58,8 @@ def create_draft(
     idempotency_key: str = "",
     erratum_of: int | None = None,
     copied_from: int | None = None,
-    received: Received | None = None,
 ) -> int:
     """Open a draft and return its id; whoever writes for another is noted as registrar.
-
-    A draft that was made from a mail says so first: that mail is the evidence of activity 1.
 
     Repeat:  the same idempotency key gives the same draft
     """
@@ -104,39 +100,8 @@ def create_draft(
         facts["erratum_of"] = erratum_of
     if copied_from is not None:
         facts["copied_from"] = copied_from
-    chain = case_chain(row.pk)
-    drafts = [EntryDraft(chain=chain, act="drafted", by=by, at=now, facts=facts)]
-    if received is not None:
-        drafts.insert(0, _note_received(row, received, by))
-    append(*drafts)
+    append(EntryDraft(chain=case_chain(row.pk), act="drafted", by=by, at=now, facts=facts))
     return row.pk
-
-
-def _note_received(row: Request, received: Received, by: Actor) -> EntryDraft:
-    """Put the mail that a draft was made from on the case, as read, and return its entry."""
-    letter = Correspondence.objects.create(
-        request=row,
-        direction=Correspondence.Direction.IN,
-        at=received.at,
-        raw_digest=received.raw_digest,
-        message_id=received.message_id,
-        address=received.address,
-        person_id=row.requester_id,
-        subject=received.subject,
-        text=received.text,
-        read_at=received.at,  # it is the request itself: nobody has to answer it apart
-    )
-    return EntryDraft(
-        chain=case_chain(row.pk),
-        act="received",
-        by=by,
-        at=received.at,
-        facts={
-            "incoming": received.incoming,
-            "raw": received.raw_digest,
-            "correspondence": letter.pk,
-        },
-    )
 
 
 def _by_key(key: str | None) -> int | None:
