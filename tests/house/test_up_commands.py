@@ -87,3 +87,62 @@ def test_the_archive_of_a_new_house_is_sound(old_house: House) -> None:
 
     assert told.returncode == 0
     assert json.loads(told.stdout)["sound"] is True
+
+
+@pytest.mark.parametrize("size", ["8k", "200k", "60m"])
+def test_on_a_full_disk_nothing_starts_and_one_sentence_says_why(tmp_path: Path, size: str) -> None:
+    """The configuration lies elsewhere; only the data folder is on the small disk."""
+    house = House(tmp_path)
+    house.configure('data_folder = "small/data"')
+    (tmp_path / "small").mkdir()
+    mounting = f'mount -t tmpfs -o size={size} none "$1"; shift; exec "$@"'
+
+    told = subprocess.run(
+        [
+            *("unshare", "--user", "--map-root-user", "--mount", "sh", "-ec", mounting, "sh"),
+            *(str(tmp_path / "small"), sys.executable, "-m", "circular", "up"),
+        ],
+        env=house.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert told.returncode == 1
+    assert "espacio" in told.stderr
+    assert len(told.stderr.strip().splitlines()) == 1
+
+
+FILLING_UP = """
+mount -t tmpfs -o size=260m none small
+"$1" -m circular migrate
+dd if=/dev/zero of=small/ballast bs=64k 2>/dev/null || true
+"$1" -m circular receive < big.eml && echo "while full: 0" || echo "while full: $?"
+rm small/ballast
+"$1" -m circular receive < big.eml && echo "afterwards: 0" || echo "afterwards: $?"
+"$1" -m circular evidence verify --json
+"""
+
+
+def test_a_disk_that_fills_up_makes_the_sender_try_again_and_loses_nothing(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.configure('data_folder = "small/data"')
+    (tmp_path / "small").mkdir()
+    (tmp_path / "big.eml").write_bytes(MESSAGE + b"0123456789abcdef\r\n" * 1_000_000)
+
+    told = subprocess.run(
+        [
+            *("unshare", "--user", "--map-root-user", "--mount", "sh", "-ec", FILLING_UP, "sh"),
+            sys.executable,
+        ],
+        env=house.environment(),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    lines = told.stdout.splitlines()
+    assert lines[:2] == ["while full: 75", "afterwards: 0"], told.stdout + told.stderr
+    assert json.loads(lines[2])["sound"] is True
+    assert "Traceback" not in told.stderr

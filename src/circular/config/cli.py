@@ -7,6 +7,7 @@ Rules:
 """
 
 import argparse
+import errno
 import importlib
 import os
 import pkgutil
@@ -25,6 +26,7 @@ from circular.config.speech import _
 NO = 1
 WRONG_WORDS = 2
 TRY_LATER = 75  # EX_TEMPFAIL of sysexits.h: what a mail server understands
+FULL = {errno.ENOSPC, errno.EDQUOT}
 WRONG_CONFIGURATION = 78  # EX_CONFIG
 
 Command = Callable[[argparse.Namespace, Configuration], int]
@@ -190,10 +192,19 @@ def main(words: Sequence[str] | None = None) -> int:
     except (embedded.DatabaseUnavailableError, NotUpError, CannotDoError) as problem:
         print(problem, file=sys.stderr)
         return TRY_LATER if arguments.word == "receive" else NO
-    except BrokenPipeError:
-        # Whoever read our lines has left (`| head`); Python must not complain at exit as well.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return NO
+    except OSError as problem:
+        if isinstance(problem, BrokenPipeError):
+            # Whoever read our lines has left (`| head`); Python must not complain at exit as well.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return NO
+        if problem.errno not in FULL:
+            raise
+        print(
+            _("El disco está lleno (%(file)s). Libere espacio y vuelva a empezar; nada se perdió.")
+            % {"file": problem.filename or "?"},
+            file=sys.stderr,
+        )
+        return TRY_LATER if arguments.word == "receive" else NO
     except KeyboardInterrupt:
         return 130
     return code

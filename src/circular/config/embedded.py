@@ -19,6 +19,7 @@ Source: docs/decisions, "The included database"; sockaddr_un of unix(7).
 """
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import importlib.util
@@ -559,7 +560,7 @@ def _why(folder: Path) -> str:
 
 
 def _told(error: OSError, folder: Path) -> str:
-    if error.errno in {28, 122}:  # ENOSPC, EDQUOT
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return _disk_is_full(folder)
     return _("No se puede usar la carpeta de datos %(folder)s: %(error)s") % {
         "folder": folder,
