@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from circular.directory.tables import (
@@ -170,7 +170,7 @@ NAMES = st.text(
 )
 PEOPLE = st.lists(
     st.tuples(
-        st.from_regex(r"[a-z0-9]{1,10}(\.[a-z0-9]{1,10})?@[a-z]{1,8}\.edu\.co", fullmatch=True),
+        st.builds("{}.{}@u.edu.co".format, st.sampled_from("abcxyz"), st.integers(0, 9)),
         NAMES.filter(lambda name: "\t" not in name.strip()),
         st.sets(st.sampled_from(["student", "teaching", "administrative"])),
         st.booleans(),
@@ -182,6 +182,8 @@ Reader = Callable[[bytes], Table | Unreadable]
 
 
 def check_that_what_was_written_is_read(reader: Reader) -> None:
+    # Without shrinking: a broken reader has to be caught, not to be explained.
+    @settings(phases=[Phase.explicit, Phase.generate])
     @given(PEOPLE, st.sampled_from(DELIMITERS), st.sampled_from(["\n", "\r\n"]))
     def holds(people: list[tuple[str, str, set[str], bool]], delimiter: str, end: str) -> None:
         out = io.StringIO(newline="")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from circular.people.roles import (
@@ -86,6 +86,7 @@ Rule = Callable[[Standing, date], frozenset[Role]]
 
 
 def check_that_nobody_has_a_role_without_a_reason(rule: Rule) -> None:
+    @settings(phases=[Phase.explicit, Phase.generate])
     @given(STANDINGS, st.dates(date(2026, 1, 1), date(2027, 12, 31)))
     def holds(standing: Standing, day: date) -> None:
         roles = rule(standing, day)

@@ -2,7 +2,7 @@
 
 import pytest
 from django.utils import translation
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from circular.directory import labels, queries
@@ -70,7 +70,7 @@ def test_the_database_selects_whom_the_rule_means() -> None:
 
 @pytest.mark.usefixtures("university")
 def test_a_compiler_that_forgets_the_inactive_is_caught() -> None:
-    @settings(max_examples=60)
+    @settings(max_examples=60, phases=[Phase.explicit, Phase.generate])
     @given(RULES)
     def holds(rule: Rule) -> None:
         condition, parameters = compile_rule(rule)
