@@ -67,7 +67,9 @@ def sources() -> Iterator[tuple[Path, str]]:
         if path.suffix == ".py" and "migrations" not in path.parts:
             yield path, path.read_text(encoding="utf-8")
         elif path.suffix in TEMPLATE_ENDINGS and "templates" in path.parts:
-            yield path, templatize(path.read_text(encoding="utf-8"), origin=str(path))
+            code = templatize(path.read_text(encoding="utf-8"), origin=str(path))
+            # What the template leaves of its indentation would not be Python's.
+            yield path, "\n".join(line.lstrip() for line in code.splitlines())
 
 
 def read(language: str) -> Catalog:

@@ -23,7 +23,7 @@ def tool(tmp_path: Path) -> ModuleType:
         'one = _("Hola %(name)s")\nmany = ngettext("%(n)d día", "%(n)d días", 2)\n'
     )
     (tmp_path / "circular" / "templates" / "page.html").write_text(
-        "{% load i18n %}{% translate 'Entrar' %}"
+        "    {% load i18n %}{% translate 'Entrar' %}\n  <p>\n   x\n"
         "{% blocktranslate trimmed count n=days %}\n Falta {{ n }} día\n"
         "{% plural %}\n Faltan {{ n }} días\n{% endblocktranslate %}"
     )
