@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from counter_town import Town, build_town, fill
 
@@ -51,8 +51,12 @@ def town(transactional_db: None) -> Town:
 
 
 @pytest.fixture
-def chromium(require_program: Callable[[str, str], str]) -> Iterator[Browser]:
+def chromium(
+    require_program: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Browser]:
     path = require_program("chromium", "chromium")
+    # Playwright keeps an event loop in this thread; Django would refuse the test's own queries.
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
     with sync_playwright() as player:
         browser = player.chromium.launch(
             executable_path=path,
@@ -71,6 +75,16 @@ def cookie_of(town: Town, name: str) -> str:
 def address(town: Town, path: str) -> str:
     cases = {name: f"/e/{number}" for name, number in town.cases.items()}
     return path.format(**cases, draft=town.draft)
+
+
+def listener(faults: list[str], where: str) -> Callable[[ConsoleMessage], None]:
+    """Return what notes everything that the console complains about, a page that is not there aside."""
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"} and "404" not in message.text:
+            faults.append(f"{where}: {message.text}")
+
+    return note
 
 
 def violations(page: Page) -> list[str]:
@@ -107,14 +121,7 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(
             )
             page = context.new_page()
             where = f"{name} {path} {width} {scheme}"
-            page.on(
-                "console",
-                lambda message, where=where: (
-                    faults.append(f"{where}: {message.text}")
-                    if message.type in {"error", "warning"} and "404" not in message.text
-                    else None
-                ),
-            )
+            page.on("console", listener(faults, where))
             page.goto(live_server.url + address(town, path))
             page.wait_for_load_state("networkidle")
             faults += [f"{where}: {found}" for found in violations(page)]

@@ -314,7 +314,9 @@ def clauses_from(data: Mapping[str, Any], count: int) -> list[dict[str, list[str
         for name in AUDIENCE_FIELDS:
             key = f"a{index}-{name}"
             values = many(key) if many is not None else data.get(key, [])
-            clause[name] = [value for value in values if value and len(value) <= 200 and "\0" not in value]
+            clause[name] = [
+                value for value in values if value and len(value) <= 200 and "\0" not in value
+            ]
         clauses.append(clause)
     return clauses
 

@@ -1,13 +1,13 @@
 """Tones of a time limit, in business hours (look.md §3, Clock)."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from circular.counter import clocks
 from circular.counter.parts import Tone
 
-START = datetime(2026, 11, 18, 8, 0)
+START = datetime(2026, 11, 18, 8, 0, tzinfo=UTC)
 
 
 def wall(a: datetime, b: datetime) -> timedelta:

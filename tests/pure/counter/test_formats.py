@@ -1,6 +1,6 @@
 """Figures and times as the office writes them (look.md §4)."""
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from circular.counter import formats
 
-NOW = datetime(2026, 11, 18, 14, 26, 10)
+NOW = datetime(2026, 11, 18, 14, 26, 10, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,10 @@ def test_a_time_of_this_year_says_no_year() -> None:
 
 
 def test_a_time_of_another_year_says_its_year() -> None:
-    assert formats.moment(datetime(2025, 11, 18, 9, 5), "es", now=NOW) == "18 nov 2025, 09:05"
+    assert (
+        formats.moment(datetime(2025, 11, 18, 9, 5, tzinfo=UTC), "es", now=NOW)
+        == "18 nov 2025, 09:05"
+    )
 
 
 def test_seconds_stand_only_where_they_are_asked_for() -> None:

@@ -1,13 +1,13 @@
 """How far a case is along the five activities."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 
 from circular.counter.progress import Reached, activities_done, activity_now
 from circular.workflow.states import FINAL, State
 
-AT = datetime(2026, 11, 18)
+AT = datetime(2026, 11, 18, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("state", list(State))
