@@ -45,6 +45,7 @@ __all__ = [
     "note_heads",
     "prune_blobs",
     "record_failed_job",
+    "seal",
     "store_blob",
     "store_blobs",
     "watch_clock",
@@ -239,6 +240,18 @@ def note_heads(*only: ChainKey, by: Actor) -> int:
                 [[row.id for row in batch], [row.head.sequence for row in batch]],
             )
     return len(moved)
+
+
+@transaction.atomic
+def seal(*keys: ChainKey, by: Actor) -> Head:
+    """Give the house's head for a letter, after noting these chains: so it proves them up to here.
+
+    Locks:   the house's head (no key), until the caller's transaction ends: nobody slips between
+    Repeat:  the same head while nothing moved
+    """
+    note_heads(*keys, by=by)
+    house = _locked(HOUSE)
+    return Head(house.sequence, house.head)
 
 
 @transaction.atomic

@@ -1,6 +1,7 @@
 """Tells Django that the closing clerk exists."""
 
 from django.apps import AppConfig
+from typing_extensions import override
 
 
 class FollowupConfig(AppConfig):
@@ -9,3 +10,10 @@ class FollowupConfig(AppConfig):
     name = "circular.followup"
     label = "followup"
     default_auto_field = "django.db.models.BigAutoField"
+
+    @override
+    def ready(self) -> None:
+        """Let the archive export what the clerk found."""
+        from circular.followup import exports
+
+        exports.register()

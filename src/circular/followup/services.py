@@ -53,10 +53,15 @@ from circular.mailing.models import Mailing
 from circular.outcomes import services as outcomes
 from circular.people.queries import institution
 from circular.workflow import services as desk
+from circular.workflow.acts import Act
 from circular.workflow.models import Duty, Request
 from circular.workflow.states import State, Verdict, Way
 from circular.workflow.transitions import Moved
 
+CONFIRMING = {
+    ConfirmationKind.COMMUNICATIONS: Act.CONFIRM_TO_COMMUNICATIONS,
+    ConfirmationKind.REQUESTER: Act.CONFIRM_TO_REQUESTER,
+}
 MOST_LINES = 2000  # of a difference that is kept: a page shows it all, a letter the beginning
 
 
@@ -113,8 +118,7 @@ def _with_fresh_head(request_id: int) -> tuple[CaseRow, Head]:
     if case.mailing is not None:
         chains.append(mailing_chain(case.mailing))
     evidence.hold(case_chain(request_id))  # the case's head before the house's, always
-    evidence.note_heads(*chains, by=CLOCK)
-    return case, archive.house_head()
+    return case, evidence.seal(*chains, by=CLOCK)
 
 
 def _record(request_id: int, kind: ConfirmationKind, head: Head) -> None:
@@ -146,6 +150,26 @@ def _record(request_id: int, kind: ConfirmationKind, head: Head) -> None:
 # ---- activity 5: was it really sent? -------------------------------------------------------------
 
 
+def _record_what_a_person_confirmed(case: CaseRow) -> None:
+    """Record the confirmations that people made on a page; the seal stands in the act's entry."""
+    if case.sent_at is None:
+        return
+    made = set(
+        Confirmation.objects.filter(request=case.id, sent_at=case.sent_at).values_list(
+            "kind", flat=True
+        )
+    )
+    for kind, act in CONFIRMING.items():
+        if kind.value in made:
+            continue
+        entries = archive.entries_of(case_chain(case.id), act=act.value)
+        if not entries:
+            continue
+        sequence, digest = entries[-1].facts.get("seal_sequence"), entries[-1].facts.get("seal")
+        if isinstance(sequence, int) and isinstance(digest, str):
+            _record(case.id, kind, Head(sequence, digest))
+
+
 def verify_case(request_id: int, *, opening: Open = open_mailbox) -> Outcome | None:
     """Check one confirmed sending against its totals and witness mailboxes; record what came of it.
 
@@ -166,6 +190,7 @@ def _judge(request_id: int, sightings: tuple[Sighting, ...], now: datetime) -> O
     case = queries.case(request_id)
     if case.state is not State.CONFIRMED:
         return None
+    _record_what_a_person_confirmed(case)
     row, _ = Verification.objects.get_or_create(
         request_id=request_id,
         round=queries.round_of(request_id),
@@ -365,8 +390,7 @@ def send_anchor() -> bool:
     addresses = [witness.address for witness in mailing.witnesses()]
     if not addresses or Anchor.objects.filter(on=today).exists():
         return False
-    evidence.note_heads(by=CLOCK)
-    head = archive.house_head()
+    head = evidence.seal(by=CLOCK)
     if head.sequence == 0:
         return False
     anchor, first = Anchor.objects.get_or_create(

@@ -17,6 +17,7 @@ from circular.evidence.labels import report_lines, sentence
 from circular.evidence.services import EntryDraft, append, store_blob
 from circular.evidence.verify import verify
 from circular.jobs import FailedJob
+from forge import as_superuser, rebuild, rebuild_with_house
 
 NOON = datetime(2026, 11, 23, 17, 0, tzinfo=UTC)
 ANNA = Actor.of(1)
@@ -26,43 +27,6 @@ def file_case(case: int, *acts: str) -> None:
     """Append some acts to a case, one transaction each."""
     for act in acts or ("filed", "taken", "approved", "forwarded"):
         append(EntryDraft(chain=case_chain(case), act=act, by=ANNA, at=NOON, facts={"version": 1}))
-
-
-def as_superuser(sql: str, *values: str | int) -> None:
-    """Do what only the owner of the database can: switch the triggers off and write."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # or ALTER TABLE finds pending events
-        cursor.execute("ALTER TABLE evidence_entry DISABLE TRIGGER USER")
-        cursor.execute("ALTER TABLE evidence_blob DISABLE TRIGGER USER")
-        cursor.execute("ALTER TABLE evidence_chain DISABLE TRIGGER USER")
-        cursor.execute(sql, values)
-
-
-def rebuild(name: str) -> None:
-    """Give every entry of a chain a fresh digest, and the chain a fresh head."""
-    from dataclasses import replace
-
-    from circular.evidence.chain import EMPTY, Head, chain_named, digest_of
-
-    head = EMPTY
-    for entry in list(queries.stored_entries(chain_named(name))):
-        fresh = replace(entry, previous=head.digest)
-        fresh = replace(fresh, digest=digest_of(fresh))
-        head = Head(fresh.sequence, fresh.digest)
-        as_superuser(
-            "UPDATE evidence_entry e SET previous = %s, digest = %s FROM evidence_chain c"
-            " WHERE c.id = e.chain_id AND e.sequence = %s"
-            " AND c.kind || coalesce(':' || c.subject, '') = %s",
-            fresh.previous,
-            fresh.digest,
-            fresh.sequence,
-            name,
-        )
-    as_superuser(
-        "UPDATE evidence_chain SET head = %s WHERE kind || coalesce(':' || subject, '') = %s",
-        head.digest,
-        name,
-    )
 
 
 @pytest.mark.django_db
@@ -294,14 +258,7 @@ def test_a_house_rewritten_too_is_found_only_through_an_anchor_outside() -> None
     letter_says = queries.house_head().digest
 
     rewrite_the_actor()
-    rebuild("case:12")
-    fresh = queries.head_of(case_chain(12)).digest
-    as_superuser(
-        "UPDATE evidence_entry SET facts = jsonb_set(facts, '{digests,0}', to_jsonb(%s::text))"
-        " WHERE act = 'heads'",
-        fresh,
-    )
-    rebuild("house")
+    rebuild_with_house("case:12")
 
     assert verify().sound
     assert not verify().tail_detectable

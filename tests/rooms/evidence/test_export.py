@@ -13,6 +13,7 @@ from circular.evidence import export, queries, services
 from circular.evidence.actors import CLOCK, Actor
 from circular.evidence.chain import HOUSE, case_chain, mailing_chain
 from circular.evidence.services import EntryDraft, append, store_blob
+from forge import as_superuser, rebuild_with_house
 
 NOON = datetime(2026, 11, 23, 17, 0, tzinfo=UTC)
 RAW = b"From: anna@example.edu.co\r\nSubject: hola\r\n\r\nbuenas\r\n"
@@ -217,3 +218,21 @@ def test_a_room_cannot_write_outside_the_folder_or_over_another_file(
 
     with pytest.raises(export.ExportPathError):
         export.export_case(12, tmp_path / "x", by=Actor.of(4))
+
+
+def test_after_an_entry_was_rewritten_with_fresh_digests_everywhere_only_the_anchor_tells(
+    folder: Path, tmp_path: Path
+) -> None:
+    letter_says = queries.house_head().digest
+
+    as_superuser("UPDATE evidence_entry SET person = 666 WHERE act = 'approved'")
+    rebuild_with_house("case:12")
+    export.export_case(12, tmp_path / "forged", by=Actor.of(4))
+
+    alone = verificar(tmp_path / "forged")
+    anchored = verificar(tmp_path / "forged", "--ancla", letter_says)
+    assert alone.returncode == 0
+    assert "no se puede detectar" in alone.stdout
+    assert anchored.returncode == 1
+    assert "cortada o rehecha" in anchored.stdout
+    assert folder.is_dir()

@@ -1,5 +1,8 @@
 """From a settled sending to a closed case, and what is told when it was not really sent."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +13,7 @@ from django.utils import timezone
 
 from circular.evidence import queries as archive
 from circular.evidence.chain import HOUSE, case_chain, mailing_chain
+from circular.evidence.export import export_case
 from circular.evidence.verify import verify as verify_archive
 from circular.followup import queries, services
 from circular.followup.closing import Outcome, Reason
@@ -110,6 +114,26 @@ def test_the_confirmation_to_the_requester_waits_for_a_person_where_the_institut
     assert letters(request_id, "confirmation_to_requester") == []
     desk.confirm_to_requester(request_id, by=cast.paula)
     assert state(request_id) == "confirmed"
+
+
+def test_the_exported_case_holds_what_the_clerk_found(
+    settled: Settled, inbox: Any, cast: Any, tmp_path: Any
+) -> None:
+    request_id = settled()
+    services.settle_case(request_id)
+    inbox.receive(request_id)
+    services.verify_case(request_id, opening=inbox.opening)
+    [anchor, _] = [row.house_digest for row in queries.confirmations(request_id)]
+
+    export_case(request_id, tmp_path / "expediente", by=cast.paula)
+
+    verified = json.loads((tmp_path / "expediente/cierre/verificaciones.json").read_text())
+    assert [row["outcome"] for row in verified] == ["positive"]
+    script = [sys.executable, "-I", "-S", str(tmp_path / "expediente/verificar.py")]
+    ran = subprocess.run([*script, "--ancla", anchor], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout
+    raw = verified[0]["sights"][0]["raw"]
+    assert (tmp_path / f"expediente/mensajes/{raw}.eml").is_file()
 
 
 def test_one_word_altered_in_the_witness_mailbox_is_a_negative_verdict_with_the_difference(
