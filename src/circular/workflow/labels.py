@@ -6,7 +6,7 @@ Look.md §4 is the rule: usted, sentence case, fact first, then what to do.
 from collections.abc import Mapping
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import get_language, gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from circular.workflow.acts import Act
@@ -346,8 +346,9 @@ def joined(words: list[str]) -> str:
 
 
 def figure(number: int) -> str:
-    """Return a count as the office writes it: 14.286."""
-    return f"{number:,}".replace(",", ".")
+    """Return a count as the reader's language writes it: 14.286, in English 14,286."""
+    grouped = f"{number:,}"
+    return grouped if (get_language() or "").startswith("en") else grouped.replace(",", ".")
 
 
 def refusal_sentence(code: str) -> str:

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from circular.workflow.calendar import Calendar, NeverOpenError, OfficeHours
@@ -89,6 +89,7 @@ def forgets_lunch(calendar: Calendar, start: datetime, end: datetime) -> timedel
 
 
 def test_an_office_that_forgets_its_lunch_is_caught() -> None:
+    @settings(phases=[Phase.generate], report_multiple_bugs=False, database=None)
     @given(start=MOMENTS, after=MINUTES)
     def careless(start: datetime, after: timedelta) -> None:
         adding_and_counting_agree(forgets_lunch, start, after)

@@ -1,9 +1,13 @@
 """The procedure is data: every field of the document, and nothing that is not so."""
 
+import tomllib
+from collections.abc import Callable
 from datetime import date
 from importlib import resources
 
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
 from circular.workflow.procedure import Phase, Procedure, ProcedureError, parse_procedure
 
@@ -96,3 +100,49 @@ def test_a_slip_in_the_file_is_named(before: str, after: str, complaint: str) ->
 
     with pytest.raises(ProcedureError, match=complaint):
         parse_procedure(SOURCE.replace(before, after))
+
+
+def only_complains_as_promised(parse: Callable[[str], object], source: str) -> None:
+    """State the law: a text is a procedure, or it is refused with a ProcedureError."""
+    try:
+        parse(source)
+    except ProcedureError:
+        return
+    except Exception as surprise:
+        raise AssertionError(f"{type(surprise).__name__} for a damaged file") from surprise
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> str:
+    lines = SOURCE.splitlines()
+    for _ in range(draw(st.integers(1, 3))):
+        place = draw(st.integers(0, len(lines) - 1))
+        match draw(st.sampled_from(["drop", "swap", "value"])):
+            case "drop":
+                del lines[place]
+            case "swap":
+                other = draw(st.integers(0, len(lines) - 1))
+                lines[place], lines[other] = lines[other], lines[place]
+            case _:
+                name = lines[place].partition("=")[0]
+                value = draw(st.sampled_from(["1", '""', "[]", "[1]", "{}", "true", "2022-03-25"]))
+                lines[place] = f"{name}= {value}"
+    return "\n".join(lines)
+
+
+@given(source=damaged())
+def test_a_damaged_file_is_refused_and_nothing_else_happens(source: str) -> None:
+    only_complains_as_promised(parse_procedure, source)
+
+
+def test_a_reader_that_trusts_the_file_is_caught() -> None:
+    def trusting(source: str) -> object:
+        return [each["number"] for each in tomllib.loads(source)["activities"]]
+
+    @settings(phases=[Phase.generate], report_multiple_bugs=False, database=None)
+    @given(source=damaged())
+    def check(source: str) -> None:
+        only_complains_as_promised(trusting, source)
+
+    with pytest.raises(AssertionError):
+        check()

@@ -536,6 +536,33 @@ def test_a_declared_sending_must_balance_and_bring_its_evidence(cast: Any, reach
     assert (row.way, row.state) == ("external", State.VERIFIED)
 
 
+def test_what_was_declared_and_found_not_sent_is_sent_by_circular_with_its_own_figures(
+    cast: Any, reach: Reach
+) -> None:
+    draft = reach("forwarded")
+    now = timezone.now()
+    digest = services.attach(
+        draft, name="informe.pdf", media_type="application/pdf", content=b"%PDF", by=cast.otto
+    )
+    services.declare_sent(
+        draft,
+        by=cast.otto,
+        figures=Figures(audience=10, accepted=10),
+        documents=[digest],
+        started_at=now,
+        ended_at=now,
+    )
+    services.find_not_sent(draft, by=cast.paula, reason="Nadie lo recibió")
+
+    services.start(draft, by=cast.otto)
+    post_office(draft)
+    services.mark_sent(draft)
+
+    row = row_of(draft)
+    assert (row.way, row.declared, row.state) == ("circular", None, State.SENT)
+    assert entries_of(case_chain(draft))[-1].facts["accepted"] == 3
+
+
 def test_the_missing_alone_are_offered_again_and_the_audience_stays(
     cast: Any, reach: Reach
 ) -> None:

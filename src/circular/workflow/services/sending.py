@@ -109,8 +109,11 @@ def start(request_id: int, *, by: Actor, accepted_count: int | None = None) -> M
             mailing_id, decision = _freeze(case, accepted_count)
     except _RefusedError as refused:
         return refused.refusal
-    case.row.mailing_id = mailing_id
-    case.row.save(update_fields=["mailing"])
+    row = case.row
+    row.mailing_id = mailing_id
+    # What was declared before it was found not sent stays in the archive; it is no figure of this.
+    row.declared, row.declared_evidence = None, []
+    row.save(update_fields=["mailing", "declared", "declared_evidence"])
     mailing.release_mailing(mailing_id, by=by)
     case.prove(mailing=mailing_id, audience=case.facts.count or 0, stencil=case.facts.digest)
     return decision
