@@ -6,7 +6,8 @@ from datetime import date
 from importlib import resources
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase as Step
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from circular.workflow.procedure import Phase, Procedure, ProcedureError, parse_procedure
@@ -139,7 +140,7 @@ def test_a_reader_that_trusts_the_file_is_caught() -> None:
     def trusting(source: str) -> object:
         return [each["number"] for each in tomllib.loads(source)["activities"]]
 
-    @settings(phases=[Phase.generate], report_multiple_bugs=False, database=None)
+    @settings(phases=[Step.generate], report_multiple_bugs=False, database=None)
     @given(source=damaged())
     def check(source: str) -> None:
         only_complains_as_promised(trusting, source)
