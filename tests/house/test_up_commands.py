@@ -146,3 +146,22 @@ def test_a_disk_that_fills_up_makes_the_sender_try_again_and_loses_nothing(tmp_p
     assert lines[:2] == ["while full: 75", "afterwards: 0"], told.stdout + told.stderr
     assert json.loads(lines[2])["sound"] is True
     assert "Traceback" not in told.stderr
+
+
+def test_the_command_line_speaks_english_to_those_who_ask_for_it(house: House) -> None:
+    asking = [sys.executable, "-m", "circular", "--help"]
+
+    told = {
+        language: subprocess.run(
+            asking,
+            env=house.environment() | {"LANGUAGE": language},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for language in ("es", "en", "fr")
+    }
+
+    assert "de la solicitud a la prueba" in told["es"]
+    assert "from the request to the proof" in told["en"]
+    assert told["fr"] == told["es"]
