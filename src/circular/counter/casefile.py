@@ -102,6 +102,11 @@ def letter_for(entry: EntryRow, letters: Sequence[Correspondence]) -> Correspond
     named = entry.facts.get("letters")
     posted = {one for one in named if isinstance(one, int)} if isinstance(named, list) else set()
     kinds = LETTER_OF.get(entry.act, ())
+    raw = entry.facts.get("raw")
+    if raw or (entry.act == "drafted" and entry.facts.get("channel") == "mail"):
+        mails = [letter for letter in letters if letter.raw_digest]
+        same = [letter for letter in mails if letter.raw_digest == raw] or mails[:1]
+        return same[0] if same else None
     mine = [letter for letter in letters if letter.mailing_id in posted]
     same = [letter for letter in mine or letters if letter.letter in kinds]
     return min(same, key=lambda letter: abs(letter.at - entry.at), default=None)
@@ -113,12 +118,6 @@ def thing_of(entry: EntryRow, case: CaseFile) -> str:
     letter = letter_for(entry, case.letters)
     if letter is not None:
         return reverse("letter", args=[number, letter.pk])
-    if entry.act in {"received", "filed"}:
-        incoming = next(
-            (one for one in case.letters if one.direction == "in" and one.raw_digest), None
-        )
-        if incoming is not None and entry.act == "received":
-            return reverse("letter", args=[number, incoming.pk])
     return reverse("entry", args=[number, entry.sequence])
 
 
@@ -145,7 +144,7 @@ def evidence_of(entry: EntryRow, case: CaseFile) -> parts.Evidence:
     told = labels.happening(entry.act)
     letter = letter_for(entry, case.letters)
     by = by_whom(entry, case.people, case.posts)
-    if letter is not None and letter.address:
+    if letter is not None and letter.address and letter.direction == "out":
         by = _("%(by)s, a %(address)s") % {"by": by, "address": letter.address}
     return parts.Evidence(
         icon=told.icon,

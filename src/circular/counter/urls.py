@@ -45,6 +45,11 @@ urlpatterns = [
     re_path(
         rf"^e/{NUMBER}/cartas/(?P<letter_id>[0-9]+)/html$", letters.letter_html, name="letter-html"
     ),
+    re_path(
+        rf"^e/{NUMBER}/cartas/(?P<letter_id>[0-9]+)/original$",
+        letters.letter_original,
+        name="letter-original",
+    ),
     re_path(rf"^e/{NUMBER}/envio$", sending.sending, name="sending"),
     re_path(rf"^e/{NUMBER}/envio/avance$", sending.progress, name="sending-progress"),
     re_path(

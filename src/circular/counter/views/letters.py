@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from circular.counter import desk, formats, labels, pages, queries
 from circular.counter.forms import ReasonForm
 from circular.counter.security import PREVIEW_POLICY
+from circular.evidence import queries as archive
 from circular.mailing import queries as mailings
 from circular.mailing.content import StencilContent
 from circular.mailing.errors import ContentGoneError
@@ -112,6 +113,9 @@ def _page(
         "html_url": reverse("letter-html", args=[number, found.pk])
         if content is not None and content.html
         else "",
+        "original_url": reverse("letter-original", args=[number, found.pk])
+        if found.raw_digest
+        else "",
         "may_answer": may_answer,
         "unread": found.read_at is None,
         "form": form,
@@ -130,4 +134,16 @@ def letter_html(request: HttpRequest, number: str, letter_id: str) -> HttpRespon
         raise Http404
     response = HttpResponse(preview(content, {}).html)
     response["Content-Security-Policy"] = PREVIEW_POLICY
+    return response
+
+
+@require_safe
+@login_required
+def letter_original(request: HttpRequest, number: str, letter_id: str) -> HttpResponse:
+    """Hand out a mail exactly as it came in, always as a download."""
+    _row, found = _letter(request, number, letter_id)
+    if not found.raw_digest:
+        raise Http404
+    response = HttpResponse(archive.blob(found.raw_digest), content_type="application/octet-stream")
+    response["Content-Disposition"] = f'attachment; filename="{number}-{found.pk}.eml"'
     return response
