@@ -2,7 +2,7 @@
 
 Rules
 1. GET and HEAD show; only a POST with the form's token acts. Link scanners fetch, they do not post.
-2. A one-time address is never sent on (no referrer) and never kept (no store).
+2. A one-time address is never sent to another site (referrer) and never kept (no store).
 3. A token that opens nothing looks the same whether it was wrong or never given.
 """
 
@@ -25,7 +25,8 @@ from circular.workflow.transitions import NotMoved
 def draft(request: HttpRequest, token: str) -> HttpResponse:
     """Show the draft of a one-time link; a POST completes and files it."""
     answer = _draft(request, token)
-    answer["Referrer-Policy"] = "no-referrer"
+    # Not "no-referrer": browsers then post "Origin: null", which the forms' own check refuses.
+    answer["Referrer-Policy"] = "same-origin"
     answer["X-Robots-Tag"] = "noindex"
     return answer
 

@@ -244,7 +244,7 @@ def test_the_page_of_a_link_is_neither_kept_nor_passed_on() -> None:
 
     answer = Client().get(link_in(letters()[0][2]))
 
-    assert answer["Referrer-Policy"] == "no-referrer"
+    assert answer["Referrer-Policy"] == "same-origin"
     assert "no-store" in answer["Cache-Control"]
 
 
