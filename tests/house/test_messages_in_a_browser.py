@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Route, sync_playwright
 
 import circular.mailing
 from circular.mailing.cleaning import clean_html
@@ -39,18 +39,15 @@ def effects_of(browser: Browser, bodies: list[str]) -> list[str]:
         seen.append(f"dialog {dialog.message}")
         dialog.dismiss()
 
+    def refuse(route: Route) -> None:
+        if route.request.resource_type != "image":
+            seen.append(f"{route.request.resource_type} {route.request.url}")
+        route.abort()
+
     page.on("dialog", note_dialog)
     page.on("framenavigated", lambda frame: seen.append(f"navigated {frame.url}"))
-    # Nothing leaves this machine; images of a message may be asked for, nothing else.
-    page.route(
-        "**/*",
-        lambda route: (
-            seen.append(f"{route.request.resource_type} {route.request.url}")
-            if route.request.resource_type != "image"
-            else None,
-            route.abort(),
-        ),
-    )
+    # Nothing leaves this machine; a message may ask for images, and for nothing else.
+    page.route("**/*", refuse)
     for body in bodies:
         page.set_content(f"<!doctype html><body>{body}</body>", wait_until="domcontentloaded")
         page.evaluate(

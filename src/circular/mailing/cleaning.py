@@ -230,7 +230,8 @@ def advice_on(cleaned: str, written: str, subject: str, attached_octets: int) ->
         (
             Advice.PARTS_REMOVED,
             re.search(
-                r"<(script|iframe|form|object|embed|video|audio|svg|input|button)\b",
+                r"<(script|iframe|form|object|embed|video|audio|svg|input|button)\b"
+                r"|<img\b[^>]{0,500}\ssrc\s{0,9}=\s{0,9}[\"']?data:",
                 written,
                 re.IGNORECASE,
             )

@@ -72,7 +72,8 @@ ADVICE: Mapping[Advice, Promise] = {
     Advice.CLIPPED: _("El mensaje es tan largo que algunos programas de correo lo cortan."),
     Advice.HEAVY: _("Los adjuntos pesan mucho: publique el archivo y ponga un enlace."),
     Advice.PARTS_REMOVED: _(
-        "Se quitaron partes que el correo no permite (formularios, videos o programas)."
+        "Se quitaron partes que el correo no permite (formularios, videos, programas o imágenes"
+        " pegadas). Adjunte las imágenes."
     ),
 }
 

@@ -164,6 +164,7 @@ def test_html_beyond_any_mail_is_refused() -> None:
         (Advice.LONG_SUBJECT, "<p>Texto</p>", "x" * 79),
         (Advice.CLIPPED, f"<p>{'palabra ' * 13000}</p>", ""),
         (Advice.PARTS_REMOVED, "<p>Texto</p><form>x</form>", ""),
+        (Advice.PARTS_REMOVED, '<p>Texto</p><img alt="x" src="data:image/png;base64,AA">', ""),
     ],
 )
 def test_what_a_reader_would_trip_over_is_named(advice: Advice, html: str, subject: str) -> None:
