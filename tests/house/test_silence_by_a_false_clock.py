@@ -47,7 +47,7 @@ class FarMailboxes:
         return "250 2.0.0 taken"
 
     def to_posts(self) -> list[tuple[str, datetime]]:
-        """Give what the posts got, to the minute; before anybody acts, that is reminders only."""
+        """Give what the posts got, to the minute."""
         return [
             (rcpt, at.replace(second=0))
             for rcpt, _, at in self.got
@@ -120,6 +120,7 @@ def test_reminders_leave_at_business_hours_over_a_long_weekend(
         work_at(moment)
 
     assert far.to_posts() == [
+        ("comunicaciones@uni.example", july(10, 17)),  # the request itself
         ("comunicaciones@uni.example", july(14, 17)),
         ("comunicaciones@uni.example", july(15, 17, 1)),
         ("proceso@uni.example", july(16, 17, 2)),

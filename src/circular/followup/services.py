@@ -190,6 +190,7 @@ def _judge(request_id: int, sightings: tuple[Sighting, ...], now: datetime) -> O
     case = queries.case(request_id)
     if case.state is not State.CONFIRMED:
         return None
+    evidence.hold(case_chain(request_id))  # the house's order: case, mailing, recipients, house
     _record_what_a_person_confirmed(case)
     row, _ = Verification.objects.get_or_create(
         request_id=request_id,
