@@ -81,7 +81,12 @@ def import_accounts(
             at=now,
             by_id=by.person,
             digest=report.digest,
-            counts=asdict(changes) | {"good": report.good, "bad": report.bad_count},
+            counts=asdict(changes)
+            | {
+                "good": report.good,
+                "bad": report.bad_count,
+                "active_after": changes.active_after,
+            },
             source_name=name[:255],
         )
         gone, back = _write(row.pk)

@@ -102,6 +102,7 @@ def test_those_absent_are_deactivated_and_not_deleted_once_confirmed() -> None:
 
     assert active() == {"ana@u.edu.co"}
     assert Account.objects.count() == 3
+    assert queries.active_count() == queries.count(EVERYBODY) == 1
 
 
 def test_a_confirmation_of_another_count_confirms_nothing() -> None:
@@ -151,6 +152,7 @@ def test_an_account_that_comes_back_is_active_again_with_its_new_data() -> None:
     report = bring(GOOD.replace("Peña", "Peña Ríos"))
 
     assert report.changes.reactivated == 2
+    assert queries.active_count() == queries.count(EVERYBODY) == 3
     assert queries.account_by_address("LUZ@u.edu.co").family_name == "Peña Ríos"  # type: ignore[union-attr]
 
 
@@ -223,4 +225,4 @@ def test_a_hundred_thousand_lines_are_read_in_seconds() -> None:
 
     assert report.changes.added == 100_000
     assert queries.count(EVERYBODY) == 100_000
-    assert taken < 60  # seconds; about eight on an idle machine: a guard against row by row
+    assert taken < 60  # seconds; about five on an idle machine: a guard against row by row

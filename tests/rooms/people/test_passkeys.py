@@ -47,12 +47,13 @@ class SoftwareKey:
     def _data(self, flags: Any, credential: Any = b"") -> AuthenticatorData:
         self.count += 1
         host = hashlib.sha256(self.host.encode()).digest()
-        return AuthenticatorData.create(host, flags, self.count, credential)
+        data: AuthenticatorData = AuthenticatorData.create(host, flags, self.count, credential)
+        return data
 
     def create(self, options: dict[str, Any]) -> str:
         options = options["publicKey"]
         self.owner = options["user"]["id"]
-        public = ES256.from_cryptography_key(self.key.public_key())
+        public: Any = ES256.from_cryptography_key(self.key.public_key())  # type: ignore[no-untyped-call]
         credential = AttestedCredentialData.create(b"\0" * 16, self.identifier, public)
         data = self._data(PRESENT_AND_VERIFIED | FLAGS.AT, credential)
         return self._written(
@@ -105,7 +106,7 @@ def enter(key: SoftwareKey, **changes: Any) -> Client:
 
 
 def who(client: Client) -> str:
-    found = Person.objects.filter(pk=client.session.get("_auth_user_id")).first()
+    found = Person.objects.filter(pk=client.session.get("_auth_user_id", 0)).first()
     return found.email if found else ""
 
 
