@@ -21,6 +21,7 @@ TROUBLES: dict[Trouble, StrOrPromise] = {
     Trouble.EVERYBODY_REFUSED: _("El servidor de salida rechazó todo lo que se le entregó"),
     Trouble.LACKS_SMTPUTF8: _("El servidor de salida no admite direcciones con tildes o eñes"),
     Trouble.LACKS_8BITMIME: _("El servidor de salida no admite contenido de 8 bits"),
+    Trouble.NO_RELAY: _("No hay ningún servidor de salida activo"),
     Trouble.UNREACHABLE: _("No hay conexión con el servidor de salida"),
     Trouble.NOT_TRUSTED: _("No se pudo establecer una conexión cifrada de confianza"),
     Trouble.SIGN_IN: _("El servidor de salida no aceptó el usuario o la contraseña"),

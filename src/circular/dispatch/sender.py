@@ -172,7 +172,10 @@ class Sender:
             now = timezone.now()
             self._waiting = await self._books.ask(lambda now=now: queries.waiting(now))  # type: ignore[misc]
             await self._give_back_what_may_not_leave()
-            relay = await self._books.ask(lambda now=now: _usable(queries.relays_in_use(), now))  # type: ignore[misc]
+            relays = await self._books.ask(queries.relays_in_use)
+            if not relays and self._waiting:
+                await self._books.ask(services.note_missing_relay)
+            relay = _usable(relays, now)
             if relay is None:
                 self._give_back(lambda _: True)  # another host may reach a relay that we cannot
             else:

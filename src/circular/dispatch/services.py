@@ -220,6 +220,17 @@ def pause_circular(mailing_id: int, trouble: Trouble, *, by: Actor = RELAY) -> b
     return mailing.pause_self(mailing_id, trouble.value, by=by)
 
 
+@transaction.atomic
+def note_missing_relay(*, by: Actor = SYSTEM) -> int:
+    """Let circulars say that they wait because no relay is set; returns how many say so now.
+
+    Repeat:  those that say why they wait already are left alone
+    """
+    return sum(
+        mailing.pause_self(one, Trouble.NO_RELAY.value, by=by) for one in _circulars_that_wait()
+    )
+
+
 def _circulars_that_wait(*, paused: bool = False) -> list[int]:
     """Give the circulars with people to offer to; with ``paused`` those a relay's trouble paused."""
     with connection.cursor() as cursor:
@@ -270,8 +281,8 @@ def register_worker(*, on: BaseDatabaseWrapper, version: str = "") -> tuple[int,
 
 
 def sign_of_life(worker: int) -> None:
-    """Note when a worker was last seen."""
-    Worker.objects.filter(pk=worker).update(seen_at=timezone.now())
+    """Note when a worker was last seen; one that was taken for lost is back."""
+    Worker.objects.filter(pk=worker).update(seen_at=timezone.now(), ended_at=None)
 
 
 def end_worker(worker: int) -> None:

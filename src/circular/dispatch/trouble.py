@@ -44,6 +44,7 @@ class Trouble(StrEnum):
     EVERYBODY_REFUSED = "everybody_refused"
     LACKS_SMTPUTF8 = "relay_lacks_smtputf8"
     LACKS_8BITMIME = "relay_lacks_8bitmime"
+    NO_RELAY = "relay_missing"
     UNREACHABLE = "relay_unreachable"
     NOT_TRUSTED = "relay_not_trusted"
     SIGN_IN = "relay_sign_in"
@@ -59,6 +60,7 @@ class Trouble(StrEnum):
 # again, and keeps nobody from probing the relay meanwhile.
 PAUSES_OF_RELAYS = frozenset(
     {
+        Trouble.NO_RELAY,
         Trouble.UNREACHABLE,
         Trouble.NOT_TRUSTED,
         Trouble.SIGN_IN,

@@ -31,8 +31,8 @@ from circular.smtp.replies import Reply
 DEFAULT_SECONDS: Mapping[Phase, float] = MappingProxyType(
     {
         Phase.CONNECT: 30,
-        Phase.GREETING: 120,
-        Phase.EHLO: 60,
+        Phase.GREETING: 45,  # a stuck relay shows within a minute
+        Phase.EHLO: 45,
         Phase.TLS: 60,
         Phase.AUTH: 60,
         Phase.MAIL: 120,

@@ -1,7 +1,9 @@
 """How long, and whose turn: figures in, figures out."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,12 +13,22 @@ from circular.dispatch.pacing import JITTER, Pace, rest_after, retry_after
 PACE = Pace(first_retry=60, longest_retry=3600, first_rest=2, longest_rest=300)
 
 
+def check_waits(
+    wait_of: Callable[[int, float, Pace], timedelta], attempts: int, dice: float
+) -> None:
+    wait = wait_of(attempts, dice, PACE)
+    assert timedelta(seconds=60) <= wait <= timedelta(seconds=3600 * (1 + JITTER))
+    assert wait_of(attempts + 1, dice, PACE) >= wait
+
+
 @given(attempts=st.integers(0, 10_000), dice=st.floats(0, 1))
 def test_waits_grow_and_are_capped(attempts: int, dice: float) -> None:
-    wait = retry_after(attempts, dice, PACE)
+    check_waits(retry_after, attempts, dice)
 
-    assert timedelta(seconds=60) <= wait <= timedelta(seconds=3600 * (1 + JITTER))
-    assert retry_after(attempts + 1, dice, PACE) >= wait
+
+def test_waits_without_a_cap_are_caught() -> None:
+    with pytest.raises(AssertionError):
+        check_waits(lambda attempts, _dice, _pace: timedelta(seconds=60 * 2**attempts), 9, 0)
 
 
 def test_two_people_deferred_together_do_not_come_back_together() -> None:
@@ -52,6 +64,16 @@ def test_nobody_waits_or_no_room_means_no_lease() -> None:
     assert next_batch([waiting(1, 50)], {}, room=-3) is None
 
 
+Chooser = Callable[[list[Waiting], dict[int, int], int], Pick | None]
+
+
+def check_batch(choose: Chooser, people: list[Waiting], room: int) -> None:
+    pick = choose(people, {}, room)
+    assert pick is not None
+    assert pick.limit == min(room, 50)
+    assert pick.priority == min(one.priority for one in people)
+
+
 @given(
     people=st.lists(st.builds(waiting, st.integers(1, 9), st.integers(0, 50)), min_size=1),
     room=st.integers(1, 500),
@@ -59,8 +81,12 @@ def test_nobody_waits_or_no_room_means_no_lease() -> None:
 def test_a_batch_is_never_larger_than_the_policy_and_never_behind_something_urgent(
     people: list[Waiting], room: int
 ) -> None:
-    pick = next_batch(people, {}, room)
+    check_batch(next_batch, people, room)
 
-    assert pick is not None
-    assert pick.limit == min(room, 50)
-    assert pick.priority == min(one.priority for one in people)
+
+def test_a_queue_in_order_of_arrival_is_caught() -> None:
+    def first_come(people: list[Waiting], _under_way: dict[int, int], room: int) -> Pick:
+        return Pick(people[0].mailing, people[0].priority, min(room, 50))
+
+    with pytest.raises(AssertionError):
+        check_batch(first_come, [waiting(1, 50), waiting(2, 0)], 10)

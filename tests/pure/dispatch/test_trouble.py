@@ -58,20 +58,29 @@ def test_a_reply_means(
     assert meaning(phase, line) == Meaning(verdict, scope, trouble)
 
 
-@given(
-    phase=st.sampled_from([Phase.RCPT, Phase.DATA, Phase.BODY, Phase.DOT, Phase.MAIL]),
-    code=st.integers(200, 599).filter(lambda code: code // 100 != 3),
-    text=st.sampled_from(["", "5.1.1 x", "5.7.1 relaying denied", "4.2.1 y", "5.4.5 q", "2.0.0"]),
-)
-def test_only_a_2yz_accepts_and_only_a_5yz_refuses(phase: Phase, code: int, text: str) -> None:
-    found = meaning(phase, f"{code} {text}")
-
+def check_fairness(found: Meaning, phase: Phase, code: int) -> None:
     if found.verdict is Verdict.ACCEPTED:
         assert code // 100 == 2
     if found.verdict is Verdict.REFUSED:
         assert code // 100 == 5
         assert found.scope in (Scope.RECIPIENT, Scope.MESSAGE)
         assert phase is not Phase.MAIL
+
+
+@given(
+    phase=st.sampled_from([Phase.RCPT, Phase.DATA, Phase.BODY, Phase.DOT, Phase.MAIL]),
+    code=st.integers(200, 599).filter(lambda code: code // 100 != 3),
+    text=st.sampled_from(["", "5.1.1 x", "5.7.1 relaying denied", "4.2.1 y", "5.4.5 q", "2.0.0"]),
+)
+def test_only_a_2yz_accepts_and_only_a_5yz_refuses(phase: Phase, code: int, text: str) -> None:
+    check_fairness(meaning(phase, f"{code} {text}"), phase, code)
+
+
+def test_a_table_that_holds_a_refused_sender_against_the_recipient_is_caught() -> None:
+    unfair = Meaning(Verdict.REFUSED, Scope.RECIPIENT, Trouble.REFUSED)
+
+    with pytest.raises(AssertionError):
+        check_fairness(unfair, Phase.MAIL, 550)
 
 
 @pytest.mark.parametrize(

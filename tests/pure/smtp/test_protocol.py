@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from typing_extensions import override
 
@@ -90,7 +90,6 @@ def check_nobody_accepted_unheard(events: list[Event]) -> None:
             assert event.reply.code // 100 == 2
 
 
-@settings(max_examples=400)
 @given(
     greeting=st.sampled_from([GREETING, PLAIN_GREETING]),
     counts=st.lists(st.integers(1, 4), min_size=1, max_size=3),

@@ -71,10 +71,24 @@ def test_a_reader_that_looks_at_single_chunks_is_caught_by_the_two_cuts() -> Non
     )
 
 
+def check_codes(found: list[Reply | str]) -> None:
+    for one in found:
+        assert isinstance(one, Reply) or one.replace("_", "").isalpha()
+
+
 @given(stream=st.binary(max_size=200))
 def test_noise_gives_replies_or_one_stable_code(stream: bytes) -> None:
-    for found in replies_of([stream]):
-        assert isinstance(found, Reply) or found.replace("_", "").isalpha()
+    check_codes(replies_of([stream]))
+
+
+def test_a_reader_that_quotes_the_noise_is_caught() -> None:
+    class TalkativeReader(ReplyReader):
+        @override
+        def next_reply(self) -> Reply | None:
+            raise MalformedReplyError(f"what is {self._buffer!r}?")
+
+    with pytest.raises(AssertionError):
+        check_codes(replies_of([b"\x00\n"], TalkativeReader()))
 
 
 def test_a_reply_of_several_lines_is_one_reply() -> None:

@@ -42,6 +42,13 @@ def test_a_line_is_read_back_as_it_was_and_a_torn_one_is_none(
     assert read_line(line[: -1 - cut]) is None
 
 
+def test_a_line_without_its_lease_is_caught() -> None:
+    """Deliberately broken: a verdict that forgets under which lease it was obtained."""
+    broken = line_of(7, accepted(1)).replace(b'"lease":7,', b"")
+
+    assert read_line(broken) != (7, accepted(1))
+
+
 @given(noise=st.binary(max_size=80) | st.text(max_size=80).map(str.encode))
 def test_noise_is_no_verdict(noise: bytes) -> None:
     assert read_line(noise) is None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from django.db import connection
 
+from circular.dispatch import services as services_of_relays
 from circular.dispatch.models import Lease, Relay, Worker
 from circular.dispatch.sender import run
 from circular.evidence.actors import SYSTEM
@@ -358,12 +359,12 @@ def test_two_senders_share_a_mailing_and_nobody_is_mailed_twice(
 
 
 def test_a_letter_is_not_behind_a_circular(release: Release, sink: Sink) -> None:
-    mailing_id = release(100)
+    mailing_id = release(60)
 
     async def scene() -> list[str]:
         async with sink(latency=0.01, connections=1) as far:
             sending = asyncio.create_task(send_until(settled(mailing_id)))
-            await far.has_taken(10)
+            await far.has_taken(5)
             await apart(
                 lambda: services.post_text(
                     subject="Código", text="123", html="", to="ana@unimacizo.example", by=SYSTEM
@@ -374,7 +375,7 @@ def test_a_letter_is_not_behind_a_circular(release: Release, sink: Sink) -> None
 
     took = asyncio.run(scene())
 
-    assert took.index("ana@unimacizo.example") < 70
+    assert took.index("ana@unimacizo.example") < 40
 
 
 def test_a_stopped_sender_gives_back_what_it_did_not_offer(release: Release, sink: Sink) -> None:
@@ -468,3 +469,45 @@ def test_a_sender_told_to_end_when_idle_ends_without_a_relay(
     asyncio.run(run(asyncio.Event(), pace=QUICK, until_idle=True, folder=tmp_path))
 
     assert states(mailing_id) == {"pending": 2}
+
+
+def test_circulars_say_that_no_relay_is_set_until_there_is_one(
+    release: Release, sink: Sink
+) -> None:
+    mailing_id = release(3)
+
+    def why() -> str:
+        return Mailing.objects.get(pk=mailing_id).self_paused
+
+    async def scene() -> str:
+        sending = asyncio.create_task(send_until(settled(mailing_id)))
+        while not (reason := await apart(why)):  # noqa: ASYNC110 - a row is no event
+            await asyncio.sleep(0.02)
+        async with sink():
+            await sending
+        return reason
+
+    assert asyncio.run(scene()) == "relay_missing"
+    assert states(mailing_id) == {"accepted": 3}
+    assert why() == ""
+
+
+def test_the_next_relay_is_used_while_the_first_one_rests(release: Release, sink: Sink) -> None:
+    mailing_id = release(20)
+
+    async def scene() -> list[str]:
+        async with sink() as far:
+            await apart(
+                lambda: services_of_relays.save_relay(
+                    name="first", host="127.0.0.1", port=1, security="none", rank=1, by=SYSTEM
+                )
+            )
+            await send_until(settled(mailing_id))
+            return far.took()
+
+    took = asyncio.run(scene())
+
+    assert len(took) == len(set(took)) == 20
+    first = Relay.objects.get(name="first")
+    assert (first.trouble, first.failures > 0) == ("relay_unreachable", True)
+    assert Mailing.objects.get(pk=mailing_id).self_paused == ""

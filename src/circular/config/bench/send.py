@@ -89,7 +89,7 @@ def run(args: Namespace) -> int:
         print(json.dumps(found))
     else:
         for name, value in found.items():
-            print(f"{name:22} {value}")
+            print(f"{name:26} {value}")
     return 0 if found["accepted"] == args.recipients else 1
 
 
@@ -149,7 +149,7 @@ def _measured(args: Namespace, address: RelayAddress) -> dict[str, object]:
         "per_second": round(args.recipients / seconds, 1),
         "cpu_us_per_message": round(cpu / args.recipients * 1_000_000, 1),
         "peak_rss_mb": round(after.ru_maxrss / 1024, 1),
-        "max_unrecorded": DEFAULT_PACE.at_risk,
+        "most_in_doubt_after_a_kill": DEFAULT_PACE.at_risk,
         "outcome_rows": rows[0] if rows else 0,
         **safety,
     }
