@@ -49,7 +49,7 @@ REASONS: Mapping[Reason, Promise] = {
     Reason.EXPIRED: _("Se agotó el plazo de envío sin respuesta favorable"),
     Reason.CANCELLED: _("El envío se canceló antes de llegarle"),
     Reason.GIVEN_UP: _("Una persona decidió no ofrecerlo otra vez"),
-    Reason.BAD_ADDRESS: _("La dirección no es válida"),
+    Reason.BAD_ADDRESS: _("La dirección está mal escrita"),
     Reason.INACTIVE_ACCOUNT: _("La cuenta no está activa"),
     Reason.BOUNCED: _("El mensaje volvió con un aviso de no entrega"),
     Reason.HUNG_UP: _("El servidor cortó la conexión sin confirmar"),
@@ -82,8 +82,8 @@ PROBLEMS: Mapping[str, Promise] = {
     "no_subject": _("Escriba el asunto."),
     "no_text": _("Escriba el mensaje."),
     "no_sender": _("Elija el remitente."),
-    "bad_reply_to": _("La dirección de respuesta no es válida."),
-    "bad_address": _("La dirección no es válida."),
+    "bad_reply_to": _("Escriba completa la dirección de respuesta, como nombre@dominio."),
+    "bad_address": _("Escriba la dirección completa, como nombre@dominio."),
     "bad_file": _("Un adjunto no se pudo leer. Adjúntelo otra vez."),
     "control_character": _(
         "El texto tiene caracteres que el correo no permite. Escríbalo de nuevo."
@@ -92,7 +92,7 @@ PROBLEMS: Mapping[str, Promise] = {
         "Hay un campo que no existe. Los que puede usar son nombre, nombres, apellidos y"
         " nombre_completo, entre llaves dobles."
     ),
-    "no_recipient": _("Ninguna de las direcciones es válida."),
+    "no_recipient": _("Escriba al menos una dirección completa, como nombre@dominio."),
     "not_configured": _("Falta el dominio de correo de la institución. Un administrador lo pone."),
     "unknown_language": _("El idioma del mensaje no es uno de los que se pueden usar."),
     "body_once": _("El marco debe tener el lugar del mensaje una sola vez."),
