@@ -147,6 +147,26 @@ def test_a_worker_whose_connections_are_cut_goes_on_working() -> None:
     asyncio.run(work())
 
 
+def test_a_job_whose_worker_died_is_done_by_another() -> None:
+    jobs.enqueue(Greet(9))
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET status = 'doing'")  # and nobody does it
+
+    async def work() -> None:
+        stop = asyncio.Event()
+        worker = asyncio.create_task(jobs.run_worker(stop))
+        for _ in range(100):
+            if greeted:
+                break
+            await asyncio.sleep(0.1)
+        stop.set()
+        await asyncio.wait_for(worker, timeout=20)
+
+    asyncio.run(work())
+
+    assert greeted == [9]
+
+
 def cut_all_other_connections() -> None:
     """Do to the worker what a restart of PostgreSQL does."""
     try:
