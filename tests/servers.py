@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-PASSWORD = "una-clave-de-prueba"
+PASSWORD = "buzon-de-muestra"  # of every mailbox
 
 MAIN_CF = """\
 compatibility_level = 3.6
@@ -124,7 +124,7 @@ class UniversityMail:
     def route(self, *, door: int) -> None:
         """Send mail for circular.unimacizo.example to Circular's door."""
         (self.folder / "transport").write_text(
-            f"circular.unimacizo.example smtp:[127.0.0.1]:{door}\n"
+            f"circular.unimacizo.example lmtp:inet:127.0.0.1:{door}\n"
         )
         subprocess.run(["postfix", "-c", str(self.folder / "etc"), "reload"], check=False)
 
