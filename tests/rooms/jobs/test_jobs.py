@@ -68,8 +68,12 @@ def tick(_: Tick) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _nobody_greeted() -> Iterator[None]:
+def _nobody_greeted(transactional_db: None) -> Iterator[None]:
     greeted.clear()
+    with (
+        connection.cursor() as cursor
+    ):  # the test runner does not empty tables that are not Django's
+        cursor.execute("DELETE FROM procrastinate_jobs")
     yield
     greeted.clear()
 
