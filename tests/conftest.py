@@ -17,7 +17,9 @@ CORPORA = Path(__file__).resolve().parents[2] / "shared" / "corpora"
 IN_CI = os.environ.get("CI") == "true"
 
 settings.register_profile(
-    "circular", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors]
+    "circular",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
 )
 settings.load_profile("circular")
 
@@ -59,7 +61,9 @@ def require_program() -> Callable[[str, str], str]:
     """Return the path of a program, or skip naming the Debian package to install."""
 
     def find(program: str, package: str) -> str:
-        found = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/lib/postgresql/15/bin")
+        found = shutil.which(
+            program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/lib/postgresql/15/bin"
+        )
         if found is None:
             absent(f"{program} is not installed: apt-get install {package}")
         assert found is not None
@@ -93,7 +97,9 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     connection.settings_dict["CONN_MAX_AGE"] = 0
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         # tgtype bit 5 means TRUNCATE (PostgreSQL, catalog/pg_trigger.h)
-        cursor.execute("SELECT tgname, tgrelid::regclass::text FROM pg_trigger WHERE tgtype & 32 > 0 AND NOT tgisinternal")
+        cursor.execute(
+            "SELECT tgname, tgrelid::regclass::text FROM pg_trigger WHERE tgtype & 32 > 0 AND NOT tgisinternal"
+        )
         for name, table in cursor.fetchall():
             cursor.execute(f'ALTER TABLE {table} DISABLE TRIGGER "{name}"')
 
@@ -110,5 +116,7 @@ def django_db_modify_db_settings() -> Iterator[None]:
         return
     with embedded.attached(django_settings.CIRCULAR.data_folder) as attachment:
         with psycopg.connect(attachment.url) as server:
-            server.execute("ALTER ROLE circular SET synchronous_commit = off")  # tests survive no crash
+            server.execute(
+                "ALTER ROLE circular SET synchronous_commit = off"
+            )  # tests survive no crash
         yield
