@@ -206,10 +206,12 @@ def sample(rule: Rule, n: int = 5) -> list[SampleRow]:
         # Knuth's multiplicative hash of the id: scattered over the audience, the same at each look.
         cursor.execute(
             f"""
-            SELECT a.groups, coalesce(nullif(a.programme, ''), nullif(a.unit, ''),
-                                      nullif(a.faculty, ''), a.campus)
-              FROM directory_account a WHERE {condition} 
-             ORDER BY (a.id * 2654435761) %% 4294967296 LIMIT %s
+            SELECT groups, coalesce(nullif(programme, ''), nullif(unit, ''), nullif(faculty, ''),
+                                    campus)
+              FROM directory_account
+             WHERE id IN (SELECT a.id FROM directory_account a WHERE {condition}
+                           ORDER BY (a.id * 2654435761) %% 4294967296 LIMIT %s)
+             ORDER BY (id * 2654435761) %% 4294967296
             """,  # noqa: S608 - the condition is compiled, its values are parameters
             [*parameters, n],
         )
