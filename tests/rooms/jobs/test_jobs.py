@@ -136,6 +136,8 @@ def test_a_worker_does_rounds_until_it_is_told_to_stop() -> None:
 
 
 def test_a_worker_whose_connections_are_cut_goes_on_working() -> None:
+    connection.close()  # the test's own would be cut too
+
     async def work() -> None:
         stop = asyncio.Event()
         worker = asyncio.create_task(jobs.run_worker(stop))
