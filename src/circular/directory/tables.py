@@ -289,6 +289,7 @@ class _Layout:
     columns: dict[int, Column]
     width: int
     ignored: tuple[str, ...]
+    headers: tuple[str, ...]
 
 
 def _layout_of(text: str) -> _Layout | Unreadable:
@@ -301,10 +302,24 @@ def _layout_of(text: str) -> _Layout | Unreadable:
         return Unreadable(Fault.NO_HEADER)
     if Column.ADDRESS not in best.columns.values():
         return Unreadable(Fault.NO_ADDRESS_COLUMN)
-    for column in Column:
+    for column in set(Column) - {Column.EXTERNAL_ID}:
         if sum(known is column for known in best.columns.values()) > 1:
             return Unreadable(Fault.COLUMN_TWICE, column.value)
-    return best
+    return _with_one_identifier(best)
+
+
+def _with_one_identifier(layout: _Layout) -> _Layout:
+    """Keep the first identifier: a list may well have both a document and a code."""
+    places = [place for place, known in layout.columns.items() if known is Column.EXTERNAL_ID]
+    return _Layout(
+        delimiter=layout.delimiter,
+        columns={
+            place: known for place, known in layout.columns.items() if place not in places[1:]
+        },
+        width=layout.width,
+        ignored=(*layout.ignored, *(layout.headers[place].strip()[:60] for place in places[1:])),
+        headers=layout.headers,
+    )
 
 
 def _header(text: str, delimiter: str) -> _Layout:
@@ -317,6 +332,7 @@ def _header(text: str, delimiter: str) -> _Layout:
         ignored=tuple(
             cell.strip()[:60] for place, cell in enumerate(cells) if known[place] is None and cell
         ),
+        headers=tuple(cells),
     )
 
 

@@ -91,6 +91,12 @@ def test_unknown_columns_are_ignored_and_named() -> None:
     assert table("correo,signo zodiacal\na@u.co,Leo\n").ignored == ("signo zodiacal",)
 
 
+def test_of_two_identifiers_the_first_is_kept_and_the_other_is_named() -> None:
+    read = table("correo,Documento,Código estudiantil\na@u.co,100,7\n")
+    assert read.accounts[0].external_id == "100"
+    assert read.ignored == ("Código estudiantil",)
+
+
 @pytest.mark.parametrize(
     ("line", "flaw"),
     [
