@@ -18,7 +18,7 @@ from circular.evidence.services import EntryDraft, append
 from circular.evidence.verify import verify
 
 NOON = datetime(2026, 11, 23, 17, 0, tzinfo=UTC)
-ACTS = 50  # of the 1,000 of the fault table; each is a whole verification
+ACTS = 50  # at every merge, of the 1,000 of the fault table
 
 
 def run(sql: str, *values: str | int) -> None:
@@ -153,14 +153,22 @@ TAMPERINGS: list[Callable[[random.Random], None]] = [
 ]
 
 
-@pytest.mark.parametrize("seed", range(ACTS))
-def test_a_random_act_of_the_owner_is_found(archive: str, seed: int) -> None:
-    dice = random.Random(seed)
+def goes_unnoticed(seed: int, anchor: str) -> bool:
+    """Do one random act, verify, and undo it."""
+    with transaction.atomic():
+        TAMPERINGS[seed % len(TAMPERINGS)](random.Random(seed))
+        sound = verify(anchors=[anchor]).sound
+        transaction.set_rollback(True)
+    return sound
+
+
+def test_every_random_act_of_the_owner_is_found(archive: str) -> None:
     assert verify(anchors=[archive]).sound
 
-    TAMPERINGS[seed % len(TAMPERINGS)](dice)
+    unnoticed = [seed for seed in range(ACTS) if goes_unnoticed(seed, archive)]
 
-    assert not verify(anchors=[archive]).sound
+    assert unnoticed == []
+    assert verify(anchors=[archive]).sound
 
 
 APPEND_FOR_EVER = """
@@ -169,10 +177,11 @@ from django.db import connection
 from django.utils import timezone
 from circular.evidence.actors import CLOCK
 from circular.evidence.services import EntryDraft, append, case_chain, mailing_chain
-print("ready", flush=True)
 number = 0
 while True:
     number += 1
+    if number == 7:
+        print("ready", flush=True)
     append(
         EntryDraft(chain=case_chain(number % 5 + 1), act="noted", by=CLOCK, at=timezone.now(),
                    facts={"number": number}),
