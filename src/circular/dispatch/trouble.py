@@ -7,7 +7,7 @@ Rules
    it concerns the recipient at RCPT, the message afterwards.
 3. A new oddity is a new row here, with its source, and a sample in the tests.
 
-Sources: RFC 5321 §4.2.3 and §4.5.3.1.10 (552 for too many recipients is temporary); RFC 3463 §3;
+Sources: RFC 5321 §4.2.3; docs/decisions/0018 (552 to RCPT is what it says); RFC 3463 §3;
 Postfix src/smtp/smtp_trouble.c (scopes of damage); Google Workspace "SMTP relay error messages"
 (450 4.2.1, 550 5.4.5, 550 5.7.1); the smtp-replies corpus (zone-mta's rules).
 """
@@ -131,7 +131,7 @@ TABLE: tuple[_Row, ...] = (
         trouble=Trouble.CONFUSED,
     ),
     # Google: 550 5.4.5 daily quota, 450 4.2.1 peak limit; Exchange Online: 5.1.90, 4.5.127
-    # rate limits of the sender; 452 4.5.3 and RFC 5321 §4.5.3.1.10 too many recipients.
+    # rate limits of the sender; 452 4.5.3 and 552 (RFC 5321 §4.5.3.1.10) too many recipients.
     _Row(enhanced=r"5\.4\.5|5\.1\.90", scope=Scope.RELAY, trouble=Trouble.QUOTA),
     _Row(
         text=r"(daily|hourly|sending|relay|message|user).{0,30}(quota|limit).{0,20}exceed"
@@ -141,7 +141,7 @@ TABLE: tuple[_Row, ...] = (
     ),
     _Row(
         phases=(Phase.RCPT,),
-        codes=(452,),
+        codes=(452, 552),
         text="too many recipients",
         scope=Scope.SESSION,
         trouble=Trouble.BUSY,
@@ -237,9 +237,6 @@ def meaning_of(verdict: Verdict, phase: Phase, reply: Reply | None, why: str = "
             # A reply that named the person leaves a fact; one at MAIL named nobody.
             spared = Verdict.UNTRIED if phase is Phase.MAIL else Verdict.DEFERRED
             return Meaning(spared, row.scope, row.trouble)
-    if phase is Phase.RCPT and reply.code == 552 and not reply.enhanced.startswith("5.2."):
-        # RFC 5321 §4.5.3.1.10; a full mailbox (5.2.2) is what it says.
-        return Meaning(Verdict.DEFERRED, Scope.RECIPIENT, Trouble.NONE)
     if verdict is Verdict.DEFERRED:
         return Meaning(verdict, Scope.RECIPIENT, Trouble.NONE)
     if phase in _AFTER_DATA:

@@ -35,7 +35,8 @@ def of_line(line: str) -> Meaning:
     [
         (Phase.RCPT, "550 5.1.1 unknown", Verdict.REFUSED, Scope.RECIPIENT, Trouble.REFUSED),
         (Phase.RCPT, "552 5.2.2 mailbox full", Verdict.REFUSED, Scope.RECIPIENT, Trouble.REFUSED),
-        (Phase.RCPT, "552 too many", Verdict.DEFERRED, Scope.RECIPIENT, Trouble.NONE),
+        (Phase.RCPT, "552 no room", Verdict.REFUSED, Scope.RECIPIENT, Trouble.REFUSED),
+        (Phase.RCPT, "552 too many recipients", Verdict.DEFERRED, Scope.SESSION, Trouble.BUSY),
         (Phase.RCPT, "450 4.2.0 greylisted", Verdict.DEFERRED, Scope.RECIPIENT, Trouble.NONE),
         (Phase.RCPT, "503 5.5.1 bad sequence", Verdict.DEFERRED, Scope.SESSION, Trouble.CONFUSED),
         (Phase.RCPT, "554 5.7.1 Relay access denied", Verdict.DEFERRED, Scope.RELAY, Trouble.NO_RELAYING),

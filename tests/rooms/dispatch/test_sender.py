@@ -511,3 +511,33 @@ def test_the_next_relay_is_used_while_the_first_one_rests(release: Release, sink
     first = Relay.objects.get(name="first")
     assert (first.trouble, first.failures > 0) == ("relay_unreachable", True)
     assert Mailing.objects.get(pk=mailing_id).self_paused == ""
+
+
+def test_a_session_in_a_tarpit_holds_up_nobody_else(release: Release, sink: Sink) -> None:
+    """Scenario 11 of reliability.md §6, in small."""
+    mailing_id = release(60)
+    script = """
+        [[rule]]
+        at = "dot"
+        match = "p7@"
+        times = 1
+        delay = 6.0
+    """
+
+    stuck: list[str] = []
+
+    def all_but_two() -> bool:  # the one behind on the same session waits as well
+        if Mailing.objects.get(pk=mailing_id).accepted < 58:
+            return False
+        stuck.append(Recipient.objects.get(address="p7@unimacizo.example").state)
+        return True
+
+    async def scene() -> None:
+        async with sink(script, connections=3):
+            await send_until(all_but_two, patience=20)
+
+    asyncio.run(scene())
+
+    assert stuck == ["pending"]
+    assert "refused" not in states(mailing_id)
+    assert Recipient.objects.get(address="p7@unimacizo.example").state in ("accepted", "in_doubt")
