@@ -2,23 +2,28 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from threading import Barrier
+from time import sleep
 from typing import Any, TypeVar
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
+from circular.evidence.actors import CLOCK
 from circular.evidence.queries import entries_of
-from circular.evidence.services import case_chain
+from circular.evidence.services import HOUSE, EntryDraft, append, case_chain, note_heads
 from circular.workflow import services
 from circular.workflow.content import Content
 from circular.workflow.models import Request
+from circular.workflow.services.desk import open_case
 from circular.workflow.states import Channel
 from circular.workflow.transitions import Moved, NotMoved
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Answer = TypeVar("Answer")
+NOW = datetime(2026, 11, 23, 15, tzinfo=UTC)
 
 
 def at_once(*acts: Callable[[], Answer]) -> list[Answer]:
@@ -102,3 +107,39 @@ def test_the_same_form_sent_twice_at_once_is_one_draft(cast: Any, content: Conte
 
     assert first == second
     assert Request.objects.count() == 1
+
+
+def somebody_waits_for_us() -> bool:
+    with connection.cursor() as cursor:
+        # Not pg_stat_activity: inside a transaction that is a snapshot.
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks"
+            " WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def test_the_hourly_round_and_an_act_that_posts_letters_never_lock_each_other_out(
+    cast: Any, draft: int
+) -> None:
+    """A letter appends to the house before the act's own entry; the round locks in the one order."""
+    with ThreadPoolExecutor(1) as clock:
+
+        def round_of_the_clock() -> int:
+            try:
+                return note_heads(by=CLOCK)
+            finally:
+                connection.close()
+
+        with transaction.atomic():
+            open_case(draft, by=cast.anna)
+            append(EntryDraft(chain=HOUSE, act="chain_opened", by=CLOCK, at=NOW, facts={}))
+            noted = clock.submit(round_of_the_clock)
+            for _ in range(200):
+                if somebody_waits_for_us():
+                    break
+                sleep(0.02)
+            assert somebody_waits_for_us()
+            append(EntryDraft(chain=case_chain(draft), act="taken", by=CLOCK, at=NOW, facts={}))
+
+    assert noted.result() == 1
