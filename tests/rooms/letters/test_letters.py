@@ -452,3 +452,21 @@ def test_whatever_the_matter_is_called_the_subject_is_one_short_line(matter: str
         r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", rendered.subject
     )
     assert one_line(rendered.subject) == rendered.subject
+
+
+@EVERY
+def test_an_english_letter_has_no_spanish_sentence_left(letter: Letter) -> None:
+    spanish, english = written(letter).text, written(letter, "en").text
+    values = " ".join(str(value) for value in SAMPLES[letter].values())
+
+    kept = {
+        line.strip()
+        for line in spanish.splitlines()
+        if line in english.splitlines() and line.strip(" >") not in values
+    }
+
+    # What stays is what people and units are called, addresses, figures and rules of the layout.
+    assert not {line for line in kept if re.search(r"\b(el|de|que|su|no|con)\b", line)} - {
+        "Universidad del Macizo, Centro de Gestión de las Comunicaciones"
+    }
+    assert spanish.splitlines()[0] != english.splitlines()[0]
