@@ -31,7 +31,7 @@ from circular.config.speech import _
 
 READY_WITHIN = 180.0  # seconds; measured 3 to 5 on two idle processors, 20 on very busy ones
 MOST_ENDS = 3  # of one child before it ever answered
-FREE_WITHIN = 10.0  # seconds that children of a killed `up` get to leave their ports
+FREE_WITHIN = 6.0  # seconds that children of a killed `up` get to leave their ports
 STOPPED_WITHIN = 25.0  # seconds; the sender finishes what it offers within 20
 LONGEST_PAUSE = 30.0  # seconds between two attempts to start a child
 STEADY_AFTER = 60.0  # seconds of life after which a child's next end counts as its first
