@@ -11,7 +11,7 @@ from datetime import datetime
 
 from circular.directory.labels import audience as audience_in_words
 from circular.directory.rules import RuleError, rule_from_json
-from circular.evidence.services import case_chain, seal
+from circular.evidence.services import case_chain, mailing_chain, seal
 from circular.mailing import services as mailing
 from circular.mailing.content import ContentError
 from circular.mailing.letters import Letter
@@ -163,7 +163,10 @@ def figures_context(case: Case) -> dict[str, object]:
     """Return figures, times and seal, as both confirmations hold them."""
     figures = figures_of(case)
     started_at, ended_at = times_of(case)
-    head = seal(case_chain(case.row.pk), by=case.by)  # proves this case up to the entry before
+    chains = [case_chain(case.row.pk)]
+    if case.row.mailing_id is not None:
+        chains.append(mailing_chain(case.row.mailing_id))
+    head = seal(*chains, by=case.by)  # the letter then proves both up to the entry before
     return matter(case) | {
         "accepted": figures.accepted,
         "refused": figures.refused,
