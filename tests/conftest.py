@@ -16,12 +16,15 @@ from hypothesis import HealthCheck, settings
 CORPORA = Path(__file__).resolve().parents[2] / "shared" / "corpora"
 IN_CI = os.environ.get("CI") == "true"
 
-settings.register_profile(
-    "circular",
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
-)
-settings.load_profile("circular")
+# A developer's run stays quick; CI looks harder at every property.
+for _profile, _examples in (("quick", 15), ("thorough", 100)):
+    settings.register_profile(
+        _profile,
+        max_examples=_examples,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
+    )
+settings.load_profile("thorough" if IN_CI else "quick")
 
 
 @dataclass(frozen=True, slots=True)
