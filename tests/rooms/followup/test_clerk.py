@@ -24,6 +24,7 @@ from circular.people.models import Institution
 from circular.workflow import services as desk
 from circular.workflow.acts import Figures
 from circular.workflow.models import Duty, Request
+from circular.workflow.states import Verdict
 
 pytestmark = pytest.mark.django_db
 Settled = Callable[..., int]
@@ -258,6 +259,18 @@ def test_without_a_witness_a_person_has_to_verify(settled: Settled) -> None:
     assert services.verify_case(request_id) is Outcome.HELD
     [row] = queries.verifications(request_id)
     assert Reason.NO_WITNESS in row.reasons
+
+
+def test_what_a_person_decided_about_a_held_case_is_shown(settled: Settled, cast: Any) -> None:
+    request_id = settled()
+    services.settle_case(request_id)
+    services.verify_case(request_id)
+
+    desk.verify(request_id, by=cast.paula, verdict=Verdict.POSITIVE, reasons=["no_witness"])
+
+    view = queries.verification_of(request_id)
+    assert view is not None
+    assert (view.outcome, view.next_look_at) == (Outcome.POSITIVE, None)
 
 
 def test_a_sending_by_other_means_is_confirmed_and_held_for_a_person(
