@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 
 from circular.directory import labels
 from circular.directory.queries import breakdown, sample, source_date
 from circular.directory.reports import ImportOutcome, ImportReport
+from circular.directory.rules import RuleError
 from circular.directory.services import import_accounts
 from circular.directory.words import rule_from_text
 from circular.evidence.actors import SYSTEM, Actor
@@ -71,9 +73,12 @@ def lines_of(report: ImportReport) -> list[str]:
 def count_rule(text: str) -> list[str]:
     """Return what to print about an audience: the sentence, figures that add up, source, sample.
 
-    Raises:  RuleError when the text is no rule
+    Raises:  RuleError, with a sentence for people, when the text is no rule
     """
-    rule = rule_from_text(text)
+    try:
+        rule = rule_from_text(text)
+    except RuleError as wrong:
+        raise RuleError(wrong.code, str(labels.RULE_FAULTS[wrong.code])) from wrong
     parts = breakdown(rule)
     source = source_date()
     total = ngettext("%(count)s persona", "%(count)s personas", parts.total)
@@ -93,6 +98,6 @@ def count_rule(text: str) -> list[str]:
     else:
         lines.append(
             gettext("Directorio del %(at)s, %(name)s")
-            % {"at": f"{source.at:%Y-%m-%d %H:%M} UTC", "name": source.name}
+            % {"at": f"{timezone.localtime(source.at):%d/%m/%Y, %H:%M}", "name": source.name}
         )
     return lines

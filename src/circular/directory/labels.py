@@ -65,6 +65,23 @@ FLAWS: dict[Flaw, Promise] = {
 }
 
 
+RULE_FAULTS: dict[str, Promise] = {
+    "not_a_rule": _("No es una regla: escriba, por ejemplo, grupo=estudiante sede=Centro."),
+    "not_a_clause": _("La regla nombra un campo que no existe."),
+    "not_a_list": _("Los valores de un campo van en una lista."),
+    "not_a_value": _("Un valor está vacío o es demasiado largo."),
+    "too_many_clauses": _("La regla tiene demasiadas condiciones."),
+    "too_many_values": _("Un campo tiene demasiados valores."),
+    "not_json": _("Empieza como JSON y no lo es."),
+    "open_quote": _("Faltan unas comillas por cerrar."),
+    "unknown_field": _(
+        "Escriba campo=valor; los campos son grupo, facultad, programa, sede y dependencia."
+    ),
+    "empty_clause": _("Una condición está vacía; escriba «todos» para todas las cuentas."),
+    "unknown_group": _("Los grupos son estudiante, docente y administrativo."),
+}
+
+
 def flaw(line: BadLine) -> str:
     """Say what is wrong with one line."""
     return str(FLAWS[line.flaw]) % {"detail": line.detail}

@@ -1,14 +1,24 @@
 """Audiences are counted by the database exactly as the rule means them."""
 
+import re
+from pathlib import Path
+
 import pytest
 from django.utils import translation
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from circular.directory import labels, queries
+from circular.directory import labels, queries, rules, words
 from circular.directory.commands import count_rule, lines_of
 from circular.directory.models import Account
-from circular.directory.rules import EVERYBODY, Clause, Rule, belongs, compile_rule
+from circular.directory.rules import (
+    EVERYBODY,
+    Clause,
+    Rule,
+    RuleError,
+    belongs,
+    compile_rule,
+)
 from circular.directory.services import import_accounts
 from circular.directory.words import rule_from_text
 from circular.evidence.actors import SYSTEM
@@ -131,6 +141,24 @@ def test_the_command_line_counts_an_audience() -> None:
     assert lines[0] == "Lo recibirán: estudiantes."
     assert lines[1].endswith("personas")
     assert lines[-1].endswith("u.csv")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "grupo=x", "color=azul", "{", 'sede="Norte', "sede=A |", "[]"]
+)
+def test_every_refused_rule_is_explained_in_words(text: str) -> None:
+    with pytest.raises(RuleError) as refused:
+        count_rule(text)
+
+    assert str(refused.value) == str(labels.RULE_FAULTS[refused.value.code])
+
+
+def test_every_code_of_a_refused_rule_has_its_sentence() -> None:
+    source = "".join(
+        Path(str(module.__file__)).read_text(encoding="utf-8") for module in (rules, words)
+    )
+
+    assert set(re.findall(r'RuleError\(\s*"(\w+)"', source)) == set(labels.RULE_FAULTS)
 
 
 def test_the_command_line_names_bad_lines_and_what_to_do() -> None:
