@@ -256,3 +256,34 @@ def test_as_root_without_namespaces_the_system_user_serves(
             embedded._stop(folder)
     finally:
         shutil.rmtree(folder)
+
+
+def test_root_without_namespaces_and_without_the_user_is_told_both_remedies(folder: Path) -> None:
+    """In a namespace whose own limit of further namespaces is set to none."""
+    ours = {name: value for name, value in os.environ.items() if "CIRCULAR_" not in name}
+    forbidding = 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"'
+
+    told = subprocess.run(
+        [
+            "unshare",
+            "--user",
+            "--map-root-user",
+            "sh",
+            "-ec",
+            forbidding,
+            "sh",
+            sys.executable,
+            "-m",
+            "circular",
+            "migrate",
+        ],
+        env=ours | {"CIRCULAR_DATA_FOLDER": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert told.returncode == 1
+    assert "unshare --user" in told.stderr
+    assert "useradd --system circular" in told.stderr
+    assert not (folder / "postgresql").exists()
