@@ -27,7 +27,7 @@ class Pace:
     recover_every: float = 2  # a killed worker's people wait no longer than this
     idle_session: float = 5  # an idle connection is given back to the relay
     lease: float = 900  # longer than the patience for the answer to a dot
-    stop_within: float = 15
+    stop_within: float = 12  # for what is on a session when we are asked to stop
     at_risk: int = 24  # people whom a kill of one process may leave in doubt: policy, not tuning
 
 

@@ -15,6 +15,7 @@ When it fails: relay trouble lets the relay rest and is a row, an entry and, for
 that names its reason; a database that is away holds everything until it is back; anything
 unforeseen in a session ends that session only, its people settled as the core says.
 
+Length: the three kinds of task share the queue and what is under way; each would need the others.
 Known gaps: one relay at a time (the next one only while the first rests); quotas and weights come
 with the issue "The post office".
 """
@@ -53,6 +54,7 @@ DEPTH = 2  # offers in flight on a session with PIPELINING: one answered while t
 MESSAGES_PER_SESSION = 500  # then a fresh connection, so that a load balancer can do its work
 REFUSALS_IN_A_ROW = 25  # with nobody accepted in between: the circular pauses and asks a person
 EXPIRE_EVERY = 10.0  # seconds
+LAST_SECONDS = 3.0  # for the database to take what is left, once we are asked to stop
 
 
 @dataclass(order=True, slots=True)
@@ -125,7 +127,7 @@ class Sender:
             await asyncio.gather(*rounds, return_exceptions=True)
             await self._wind_up()
             self._books.stop_keeping()
-            await asyncio.wait(keepers, timeout=self._pace.stop_within)
+            await asyncio.wait(keepers, timeout=LAST_SECONDS)
             for task in keepers:
                 task.cancel()
             ends = await asyncio.gather(*keepers, *rounds, return_exceptions=True)
@@ -144,9 +146,9 @@ class Sender:
             for task in late:
                 task.cancel()
             if late:
-                await asyncio.wait(late, timeout=self._pace.stop_within)
+                await asyncio.wait(late, timeout=LAST_SECONDS)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._pace.stop_within):
+            async with asyncio.timeout(LAST_SECONDS):
                 await self._books.all_settled()
 
     # -- rounds -------------------------------------------------------------------------------
@@ -479,7 +481,7 @@ async def run(
 
     With ``until_idle`` it ends by itself, too, when nobody waits whose time has come, or when no
     relay takes mail. ``folder`` holds the journal of verdicts (below the data folder, when none is
-    given). Returns within about `2 * pace.stop_within` seconds of `stop`; what is on a
+    given). Returns within about `pace.stop_within` and ten seconds of `stop`; what is on a
     session is finished or settled as the core says, what waits is given back.
 
     Raises:  the database's error, when that went away for good

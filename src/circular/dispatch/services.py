@@ -8,7 +8,8 @@ Rules
    at the lease, and recovery locks the rows before it looks at what was offered.
 4. A verdict's state, totals and entry are the ledger's (`outcomes.services.settle`).
 
-Locks:   a lease row, then recipients by id, then mailings (by trigger), chain heads last
+Locks:   a lease row, then its mailing, then recipients by id, chain heads last
+Length:  relays, workers, leases and recovery share the lock order and the rows: one place for both.
 Sources: design §2.2; reliability.md §2 rules 3 to 6.
 """
 
@@ -458,7 +459,7 @@ def recover_leases(
     committed but the answer was lost with the database connection. The journals of this machine
     are replayed first, so that only those without an answer are in doubt.
 
-    Locks:   per lease: its row (no key, skipping what others hold), its recipients by id
+    Locks:   per lease: its row (no key, skipping what others hold), its mailing, its recipients
     Repeat:  a lease is closed once
     """
     now = timezone.now()
@@ -508,6 +509,7 @@ def _recover(lease_id: int, *, by: Actor) -> Recovered:
     now = timezone.now()
     lease.state, lease.ended_at = LeaseState.RECOVERED, now
     lease.save(update_fields=["state", "ended_at"])
+    Mailing.objects.select_for_update(no_key=True).get(pk=lease.mailing_id)
     with connection.cursor() as cursor:
         # Under lock before looking: a worker that hung and wakes now either marked its offer
         # before this, and we see it, or finds the lease gone.

@@ -17,6 +17,7 @@ leaves in the same write. Without it each waits for the reply to the one before.
 a second queue, so several envelopes may be in flight; BDAT will only be another kind of command.
 
 When it fails: `Lost` with a stable code, then everybody open is settled as untried or in doubt.
+Length: greeting, envelopes and ends share one queue of expectations; apart, Rule 4 would be two rules.
 
 Sources: RFC 5321 §3.3, §3.8, §4.2.1; RFC 2920 §3.1; RFC 3207 §4; RFC 4954; RFC 2033 §4.2.
 """
