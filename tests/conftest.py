@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 from collections.abc import Callable, Iterator
@@ -17,14 +18,17 @@ CORPORA = Path(__file__).resolve().parents[2] / "shared" / "corpora"
 IN_CI = os.environ.get("CI") == "true"
 
 # A developer's run stays quick; CI looks harder at every property.
-for _profile, _examples in (("quick", 15), ("thorough", 100)):
+# A test that shows a broken variant caught may look until it has found it.
+for _profile, _examples in (("quick", 15), ("thorough", 100), ("hunt", 2000)):
     settings.register_profile(
         _profile,
         max_examples=_examples,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
     )
-settings.load_profile("thorough" if IN_CI else "quick")
+USUAL = "thorough" if IN_CI else "quick"
+settings.load_profile(USUAL)
+HUNT = re.compile("caught|catches")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,14 @@ def require_program() -> Callable[[str, str], str]:
         return found
 
     return find
+
+
+@pytest.fixture(autouse=True)
+def _examples(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let the tests that hunt for a fault look longer than the others."""
+    settings.load_profile("hunt" if HUNT.search(request.node.name) else USUAL)
+    yield
+    settings.load_profile(USUAL)
 
 
 @pytest.fixture(autouse=True)
