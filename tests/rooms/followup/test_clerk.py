@@ -115,6 +115,11 @@ def test_the_confirmation_to_the_requester_waits_for_a_person_where_the_institut
     assert letters(request_id, "confirmation_to_requester") == []
     desk.confirm_to_requester(request_id, by=cast.paula)
     assert state(request_id) == "confirmed"
+    services.verify_case(request_id)
+    by_hand = queries.confirmations(request_id)[1]
+    assert by_hand.kind == "requester"
+    assert by_hand.mailing == letters(request_id, "confirmation_to_requester")[0].pk
+    assert verify_archive(anchors=[by_hand.house_digest]).sound
 
 
 def test_the_exported_case_holds_what_the_clerk_found(
