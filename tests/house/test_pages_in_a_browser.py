@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
+from django.db import connections
 from django.test import Client
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
@@ -45,6 +46,12 @@ WIDTHS = (1280, 390)
 Opener = Callable[..., Page]
 
 
+@pytest.fixture(autouse=True)
+def _no_connection_outlives_its_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the server's threads hang up, or the test database could not be dropped."""
+    monkeypatch.setitem(connections.settings["default"], "CONN_MAX_AGE", 0)
+
+
 @pytest.fixture
 def town(transactional_db: None) -> Town:
     return fill(build_town())
@@ -63,6 +70,8 @@ def chromium(
             args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
         )
         yield browser
+        # What the test itself asked stands in a connection of the loop's own context.
+        connections.close_all()
         browser.close()
 
 

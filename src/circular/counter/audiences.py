@@ -1,5 +1,7 @@
 """An audience in words and figures that add up: the sentence, the groups, the overlap, a sample."""
 
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django.utils.translation import ngettext
@@ -7,6 +9,7 @@ from django.utils.translation import ngettext
 from circular.counter import formats, trays
 from circular.directory import labels
 from circular.directory import queries as directory
+from circular.directory.queries import Breakdown, SampleRow
 from circular.directory.rules import Rule, RuleError, rule_from_json
 
 
@@ -20,10 +23,21 @@ def rule_of_json(value: object) -> Rule | None:
         return None
 
 
+@lru_cache(maxsize=256)
+def _measured(rule: Rule, as_of: datetime | None) -> tuple[Breakdown, tuple[SampleRow, ...]]:
+    """Return the figures of a rule in the directory of one import.
+
+    Only an import changes the directory, so what was counted once holds until the next; a page of a
+    large audience would else count it at each look. The acts themselves count anew.
+    """
+    del as_of
+    return directory.breakdown(rule), tuple(directory.sample(rule))
+
+
 def figures(rule: Rule, *, frozen: int = 0, sample: bool = True) -> dict[str, Any]:
     """Return an audience as its sheet shows it: today's figures, and the frozen one if there is."""
-    broken = directory.breakdown(rule)
     source = directory.source_date()
+    broken, some = _measured(rule, source.at if source is not None else None)
     count = frozen or broken.total
     return {
         "people": ngettext("%(count)s persona", "%(count)s personas", count)
@@ -35,7 +49,5 @@ def figures(rule: Rule, *, frozen: int = 0, sample: bool = True) -> dict[str, An
         "total": broken.total,
         "frozen": frozen,
         "source": source.at if source is not None else None,
-        "sample": [labels.sample(row.groups, row.place) for row in directory.sample(rule)]
-        if sample
-        else [],
+        "sample": [labels.sample(row.groups, row.place) for row in some] if sample else [],
     }

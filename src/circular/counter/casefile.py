@@ -27,6 +27,8 @@ from circular.workflow.states import State
 LETTER_OF: Mapping[str, tuple[str, ...]] = {
     "acknowledged": ("acknowledgement",),
     "asked_for_missing": ("missing",),
+    "filed": ("request_to_review",),
+    "declared_urgent": ("urgent_declared",),
     "returned": ("returned",),
     "rejected": ("rejected",),
     "tested": ("proof",),

@@ -419,8 +419,16 @@ class DeclareForm(forms.Form):
     bounced = CountField(label=gettext_lazy("Rebotados"), initial="0")
     suppressed = CountField(label=gettext_lazy("Excluidos"), initial="0")
     on = DayField(label=gettext_lazy("Día del envío"), required=True)
-    began = forms.CharField(label=gettext_lazy("Primer mensaje"), max_length=5, help_text="14:00")
-    ended = forms.CharField(label=gettext_lazy("Último mensaje"), max_length=5, help_text="14:40")
+    began = forms.CharField(
+        label=gettext_lazy("Primer mensaje"),
+        max_length=5,
+        help_text=gettext_lazy("En 24 horas, por ejemplo 14:00."),
+    )
+    ended = forms.CharField(
+        label=gettext_lazy("Último mensaje"),
+        max_length=5,
+        help_text=gettext_lazy("En 24 horas, por ejemplo 14:40."),
+    )
     documents = FilesField(
         label=gettext_lazy("Soporte"),
         help_text=gettext_lazy("El reporte de la otra herramienta. Queda en el expediente."),

@@ -15,7 +15,7 @@ from circular.people.roles import Permission, Role, may
 from circular.workflow.models import Correspondence, Duty, Request
 from circular.workflow.states import FINAL, State
 
-TRAY_LIMIT = 100  # matters in one tray; what is due first comes first, the rest is one search away
+TRAY_LIMIT = 50  # matters drawn in one tray: what is due first; the rest moves up as they are done
 OTHERS_LIMIT = 20  # "En manos de otros" is context, not work
 PAGE = 25  # cases a page
 

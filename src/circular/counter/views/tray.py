@@ -44,6 +44,9 @@ def tray(request: HttpRequest) -> HttpResponse:
         ]
     )
     mine = [wait.request.pk for wait in waits]
+    waiting = len(waits)
+    if waiting >= queries.TRAY_LIMIT:
+        waiting = max(waiting, queries.waiting_count(reader))
     others = list(queries.in_other_hands(reader, mine)[: queries.OTHERS_LIMIT + 1])
     offices = desk.offices(request)
     duties = queries.open_duties(case.pk for case in others)
@@ -58,7 +61,8 @@ def tray(request: HttpRequest) -> HttpResponse:
         "counter/tray.html",
         {
             "nav": "tray",
-            "heading": trays.heading(len(waits)),
+            "heading": trays.heading(waiting),
+            "unseen": max(0, waiting - len(waits)),
             "open_count": len(waits) + min(len(others), queries.OTHERS_LIMIT) + len(drafts),
             "unsorted_count": intake.unsorted_count() if sorting else None,
             "lanes": trays.lanes(shown, now, between),
