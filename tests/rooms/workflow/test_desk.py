@@ -396,6 +396,30 @@ def test_an_authority_over_the_audience_consents_before_the_hand_over(
     assert letters_of(draft)[-2:] == ["forwarded", "approved"]
 
 
+def test_an_authority_sends_back_what_it_does_not_consent_to(cast: Any, reach: Reach) -> None:
+    services.name_authority(cast.deans_post, "", by=cast.vera)
+    draft = reach("in_review")
+    services.approve(draft, by=cast.paula, seen_digest=digest_of(draft), seen_count=3)
+
+    assert refusal(services.send_back(draft, by=cast.otto, reason="No")) is Refusal.NOT_IT
+    assert isinstance(services.send_back(draft, by=cast.dean, reason="No es para todos"), Moved)
+
+    row = row_of(draft)
+    assert (row.state, row.approved_digest) == (State.IN_REVIEW, "")
+    assert letters_of(draft)[-1] == "sent_back"
+
+
+def test_when_an_authority_ends_what_waited_for_it_goes_on(cast: Any, reach: Reach) -> None:
+    authority = services.name_authority(cast.deans_post, "student", by=cast.vera)
+    draft = reach("in_review")
+    services.approve(draft, by=cast.paula, seen_digest=digest_of(draft), seen_count=3)
+
+    services.drop_authority(authority, by=cast.vera)
+
+    assert Duty.objects.get(request=draft, ended_at__isnull=True).stage == Stage.FORWARD
+    assert isinstance(services.forward(draft, by=cast.paula), Moved)
+
+
 # ---- sending
 
 

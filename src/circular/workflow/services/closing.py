@@ -28,18 +28,19 @@ def confirm_to_communications(request_id: int, *, by: Actor) -> Moved | NotMoved
     decision = case.attempt(Act.CONFIRM_TO_COMMUNICATIONS)
     if isinstance(decision, NotMoved):
         return decision
+    figures = writing.figures_context(case)
     writing.to_office(
         case,
         Role.COMMUNICATIONS,
         Letter.CONFIRMATION_TO_COMMUNICATIONS,
-        writing.figures_context(case)
+        figures
         | {
             "operator": writing.signed_by(case.row.operator_id, Role.TIC),
             "audience": writing.audience_words(case),
             "content_digest": case.facts.digest,
         },
     )
-    case.prove()
+    case.prove(**writing.seal_facts(figures))
     return decision
 
 
@@ -50,8 +51,9 @@ def confirm_to_requester(request_id: int, *, by: Actor) -> Moved | NotMoved:
     decision = case.attempt(Act.CONFIRM_TO_REQUESTER)
     if isinstance(decision, NotMoved):
         return decision
-    writing.to_requester(case, Letter.CONFIRMATION_TO_REQUESTER, writing.figures_context(case))
-    case.prove()
+    figures = writing.figures_context(case)
+    writing.to_requester(case, Letter.CONFIRMATION_TO_REQUESTER, figures)
+    case.prove(**writing.seal_facts(figures))
     return decision
 
 

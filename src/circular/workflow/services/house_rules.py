@@ -11,14 +11,17 @@ from django.utils import timezone
 from circular.evidence.actors import Actor
 from circular.evidence.chain import Fact
 from circular.evidence.services import HOUSE, EntryDraft, append
+from circular.workflow.acts import Act
 from circular.workflow.models import (
     AudienceAuthority,
     DeskRules,
     Recess,
+    Request,
     TimeLimit,
     UrgentPost,
 )
-from circular.workflow.states import Stage
+from circular.workflow.services.desk import open_case
+from circular.workflow.states import Stage, State
 
 
 def _note(act: str, by: Actor, **facts: Fact) -> None:
@@ -119,20 +122,29 @@ def set_desk_rules(
     )
 
 
+def _renew_duties(by: Actor) -> None:
+    """Bring the duties of approved cases in line with who has to consent now."""
+    approved = Request.objects.filter(state=State.APPROVED.value).order_by("id")
+    for request_id in approved.values_list("pk", flat=True):
+        open_case(request_id, by=by).open_duties(Act.AUTHORISE)
+
+
 @transaction.atomic
 def name_authority(post: int, group: str, *, by: Actor) -> int:
     """Name a post that must consent before a group is written to (empty: any group)."""
     row, made = AudienceAuthority.objects.get_or_create(post_id=post, group=group)
     if made:
+        _renew_duties(by)
         _note("authority_named", by, post=post, group=group)
     return row.pk
 
 
 @transaction.atomic
 def drop_authority(authority_id: int, *, by: Actor) -> bool:
-    """Let a post's authority over a group end."""
+    """Let a post's authority over a group end; what waited for it alone is owed by the desk again."""
     removed, _ = AudienceAuthority.objects.filter(pk=authority_id).delete()
     if removed:
+        _renew_duties(by)
         _note("authority_dropped", by, authority=authority_id)
     return bool(removed)
 

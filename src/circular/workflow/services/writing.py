@@ -11,6 +11,7 @@ from datetime import datetime
 
 from circular.directory.labels import audience as audience_in_words
 from circular.directory.rules import RuleError, rule_from_json
+from circular.evidence.chain import Fact
 from circular.evidence.services import case_chain, mailing_chain, seal
 from circular.mailing import services as mailing
 from circular.mailing.content import ContentError
@@ -181,6 +182,14 @@ def figures_context(case: Case) -> dict[str, object]:
         "declared": case.row.declared is not None,
         "seal_sequence": head.sequence,
         "seal_digest": head.digest,
+    }
+
+
+def seal_facts(figures: Mapping[str, object]) -> dict[str, Fact]:
+    """Return the seal that stands in a confirmation letter, as its entry keeps it."""
+    return {
+        "seal": str(figures["seal_digest"]),
+        "seal_sequence": int(str(figures["seal_sequence"])),
     }
 
 
