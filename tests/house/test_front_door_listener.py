@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
+from django.db import OperationalError
 
 from circular.intake.arrivals import Arrival
 from circular.intake.doors.domains import Domains
@@ -293,6 +294,8 @@ def test_the_last_known_domains_hold_while_the_database_is_gone() -> None:
         answers: list[frozenset[str]] = [frozenset({"unimacizo.example"})]
 
         async def ask() -> frozenset[str]:
+            if not answers:
+                raise OperationalError
             return answers.pop()
 
         domains = Domains(ask, fresh_for=0)

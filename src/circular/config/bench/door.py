@@ -99,10 +99,12 @@ async def _one_connection(book: Book, args: Namespace, host: str, port: int, sha
     envelope = f"MAIL FROM:<bench@bench.invalid>\r\nRCPT TO:<{args.to}>\r\nDATA\r\n".encode()
     for _ in range(share):
         answer = b""
-        # Not one write with the envelope: the door does not announce PIPELINING.
+        # One command at a time: the door does not announce PIPELINING.
         for command in envelope.splitlines(keepends=True):
             writer.write(command)
             answer = await _reply(reader)
+            if answer[:1] in b"45":
+                break
         if not answer.startswith(b"354"):
             _refuse(book, answer)
             writer.write(b"RSET\r\n")

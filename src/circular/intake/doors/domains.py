@@ -5,10 +5,13 @@ again (the exception ends as 451 in the session).
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from django.db import DatabaseError
+
+logger = logging.getLogger(__name__)
 
 FRESH_FOR: Final = 10.0  # seconds: how long a changed domain may be unknown to a door
 
@@ -40,4 +43,5 @@ class Domains:
             except DatabaseError:
                 if self._known is None:
                     raise
+                logger.warning("domains not renewed; the last answer holds")
         return not self._known or recipient.rpartition("@")[2].lower() in self._known
