@@ -5,6 +5,8 @@ Rules:
 2. A version is sealed when it is filed: a trigger refuses to change it afterwards.
 3. At most one open duty per request and stage; a filing number is never used twice.
 4. Only `services` writes here.
+
+Longer than 400 lines: the tables of one case are read together, and each says its own constraints.
 """
 
 from datetime import time

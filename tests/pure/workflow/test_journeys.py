@@ -25,13 +25,13 @@ from circular.people.roles import Role
 from circular.workflow import guards
 from circular.workflow.acts import MACHINE, Act, Deed, Doer, Figures
 from circular.workflow.facts import RequestFacts, Sending
+from circular.workflow.journal import deed_from_journal
 from circular.workflow.states import FINAL, State, Verdict, Way
 from circular.workflow.transitions import (
     MOVES,
     Move,
     Moved,
     decide,
-    deed_from_journal,
     replay,
 )
 

@@ -25,6 +25,7 @@ from circular.workflow import queries, services
 from circular.workflow.acts import Act, Figures
 from circular.workflow.content import Content
 from circular.workflow.guards import Refusal
+from circular.workflow.journal import deed_from_journal
 from circular.workflow.models import (
     Correspondence,
     Duty,
@@ -35,7 +36,7 @@ from circular.workflow.models import (
 from circular.workflow.procedure import ProcedureError
 from circular.workflow.queries.standing import facts_of
 from circular.workflow.states import Channel, Stage, State, Verdict
-from circular.workflow.transitions import Moved, NotMoved, deed_from_journal, replay
+from circular.workflow.transitions import Moved, NotMoved, replay
 
 pytestmark = pytest.mark.django_db
 Reach = Callable[[str], int]
