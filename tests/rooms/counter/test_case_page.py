@@ -6,11 +6,14 @@ import re
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from circular.counter.deeds import DEEDS
+from circular.evidence.actors import DOOR
 from circular.evidence.queries import entries_of
-from circular.evidence.services import case_chain
+from circular.evidence.services import case_chain, store_blob
 from circular.mailing.models import Recipient
+from circular.workflow import services
 from circular.workflow.models import Request
 from counter_town import Town, count, draft, some_settled, walk
 
@@ -268,3 +271,61 @@ def test_a_case_page_needs_few_queries(
 
     with django_assert_max_num_queries(30):
         page(paula, town.cases[state])
+
+
+def test_the_mail_that_asked_is_evidence_with_its_message_id(town: Town, browser) -> None:
+    pk = draft(town, "Pedido por correo")
+    raw = store_blob(
+        b"From: anna@unimacizo.example\r\n\r\nPido un correo.", media_type="message/rfc822"
+    )
+    services.file_request_mail(
+        pk,
+        incoming=1,
+        raw_digest=raw,
+        message_id="<uno@unimacizo.example>",
+        address="anna@unimacizo.example",
+        subject="Pedido",
+        text="Pido un correo.",
+        person=town.people["anna"].pk,
+        at=timezone.now(),
+        by=DOOR,
+    )
+    number = walk(town, pk, "filed")
+    paula = browser("paula")
+
+    found = json.loads(paula.get(f"/e/{number}.json").content)
+
+    received = [one for one in found["activities"][0]["evidence"] if one["kind"] == "received"]
+    assert [one["message_id"] for one in received] == ["<uno@unimacizo.example>"]
+    link = re.search(
+        r'href="(/e/[^"]+/cartas/\d+)">Solicitud recibida por correo', page(paula, number)
+    )
+    assert link is not None
+    assert "Pido un correo." in paula.get(link[1]).content.decode()
+    assert paula.get(f"{link[1]}/original").content.startswith(b"From: anna@")
+
+
+def test_a_letter_that_came_in_is_answered_from_its_page(town: Town, browser) -> None:
+    number = town.cases["in_review"]
+    row = Request.objects.get(filing_number=number)
+    letter = services.file_correspondence(
+        row.pk,
+        raw_digest=store_blob(b"From: anna\r\n\r\nAlcanza?", media_type="message/rfc822"),
+        message_id="<dos@unimacizo.example>",
+        address="anna@unimacizo.example",
+        subject="Re: su solicitud",
+        text="¿Alcanza a salir antes del viernes?",
+        person=town.people["anna"].pk,
+        at=timezone.now(),
+        by=DOOR,
+    )
+    paula = browser("paula")
+    address = f"/e/{number}/cartas/{letter}"
+    assert "leer la respuesta" in paula.get("/bandeja").content.decode()
+
+    empty = paula.post(address, {"do": "answer", "reason": ""})
+    sent = paula.post(address, {"do": "answer", "reason": "Sí, sale el jueves."})
+
+    assert empty.status_code == 422
+    assert sent.status_code == 302
+    assert "Respuesta." in page(paula, number)
