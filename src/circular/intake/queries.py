@@ -103,11 +103,13 @@ def _mail(row: IncomingMail) -> MailRow:
     )
 
 
-# What a person looks at: strangers, what could not be sorted, reports that name nobody, failures.
+# What a person looks at: strangers, what could not be sorted, reports that name nobody, failures,
+# and what somebody wrote from our own mailbox.
 WAITING_FOR_A_PERSON = (
     Q(sorted_as__in=[kind.value for kind in FOR_A_PERSON])
     | Q(sorted_as=SortedAs.BOUNCE.value) & ~Q(reason=Reason.OUR_TOKEN.value)
     | Q(state=MailState.SET_ASIDE.value)
+    | Q(reason=Reason.OUR_OWN_ADDRESS.value)
 )
 
 

@@ -180,7 +180,9 @@ def sort(incoming: Incoming, known: Known) -> Sorted:
     author = author_of(incoming)
     if isinstance(author, Reason):
         return Unsortable(author)
-    if author in known.own_addresses:
+    # All that Circular writes carries a Message-ID of its own (above): this is a person who shares
+    # our mailbox, or somebody who pretends. An answer to a case counts, anything else does not.
+    if author in known.own_addresses and known.case is None:
         return Loop(Reason.OUR_OWN_ADDRESS)
     return _from_a_person(incoming, known, author)
 

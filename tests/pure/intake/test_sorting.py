@@ -81,6 +81,12 @@ def test_a_message_is_something_else_because(
     assert sort(incoming, known) == because
 
 
+def test_an_answer_to_a_case_counts_even_from_the_mailbox_that_we_share_with_an_office() -> None:
+    ours = "solicitudes@unimacizo.example"
+
+    assert sort(mail(sender=ours), replace(KNOWN, case=9)) == ReplyToCase(9, ours)
+
+
 def test_a_delivery_report_settles_the_recipient_that_our_token_names() -> None:
     assert sort(
         mail(), replace(KNOWN, reports=(FAILED,), recipient=3, null_sender=True)
