@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from circular.followup.closing import Sight
 from circular.imap.mailbox import (
+    Fetched,
     Mailbox,
     MailboxAccount,
     MailboxError,
@@ -66,7 +67,7 @@ def _look_for(
         return Sighting(recipient=row.id, sight=Sight.UNREADABLE, code=failure.code)
     except BrokenSealError as failure:
         return Sighting(recipient=row.id, sight=Sight.UNREADABLE, code=failure.code)
-    return _worst(_compared(row, content, copy.raw) for copy in found) or Sighting(
+    return _worst(_compared(row, content, copy) for copy in found) or Sighting(
         recipient=row.id, sight=Sight.NOT_SEEN
     )
 
@@ -80,12 +81,15 @@ def _worst(sightings: Iterable[Sighting]) -> Sighting | None:
     )
 
 
-def _compared(row: RecipientRow, content: StencilContent, raw: bytes) -> Sighting:
-    report = compare(raw, content, row.fields)
+def _compared(row: RecipientRow, content: StencilContent, copy: Fetched) -> Sighting:
+    if copy.cut:
+        # Longer than anything we send: not all of it was read, so nothing can be said of it.
+        return Sighting(recipient=row.id, sight=Sight.UNREADABLE, code="copy_too_long")
+    report = compare(copy.raw, content, row.fields)
     return Sighting(
         recipient=row.id,
         sight=Sight.EQUAL if report.equal else Sight.DIFFERENT,
-        raw=raw,
+        raw=copy.raw,
         expected_digest=report.expected_digest,
         received_digest=report.received_digest,
         difference=report.lines(),

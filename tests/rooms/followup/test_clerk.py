@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from circular.evidence.verify import verify as verify_archive
 from circular.followup import queries, services
 from circular.followup.closing import Outcome, Reason
 from circular.followup.models import Confirmation, Verification
-from circular.imap.mailbox import Mailbox, MailboxAccount, UnreachableError
+from circular.imap.mailbox import Fetched, Mailbox, MailboxAccount, UnreachableError
 from circular.mailing.models import Mailing, Stencil
 from circular.people.models import Institution
 from circular.workflow import services as desk
@@ -242,6 +243,31 @@ def test_a_mailbox_that_cannot_be_read_proves_nothing_and_past_the_limit_a_perso
     assert state(request_id) == "confirmed"
     [row] = queries.verifications(request_id)
     assert row.sights[0]["code"] == "mailbox_unreachable"
+
+
+def test_a_copy_too_long_to_be_read_whole_is_not_called_different(
+    settled: Settled, inbox: Any
+) -> None:
+    request_id = settled()
+    services.settle_case(request_id)
+    inbox.receive(request_id)
+
+    @contextmanager
+    def cutting(account: MailboxAccount) -> Iterator[Mailbox]:
+        class Cut:
+            def messages_with_id(self, message_id: str) -> tuple[Fetched, ...]:
+                with inbox.opening(account) as whole:
+                    found = whole.messages_with_id(message_id)
+                return tuple(replace(copy, raw=copy.raw[:200]) for copy in found)
+
+            def messages_after(self, uid: int, *, limit: int = 1) -> tuple[Fetched, ...]:
+                return ()
+
+        yield Cut()
+
+    assert services.verify_case(request_id, opening=cutting) is Outcome.WAITING
+    [row] = queries.verifications(request_id)
+    assert row.sights[0]["code"] == "copy_too_long"
 
 
 def test_before_the_first_look_there_is_nothing_to_show(settled: Settled) -> None:
