@@ -66,5 +66,5 @@ def set_up(level: str) -> None:
             root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level.upper())
-    for chatty in ("asyncio", "procrastinate", "mail.log"):
+    for chatty in ("asyncio", "procrastinate", "mail.log", "imapclient"):
         logging.getLogger(chatty).setLevel(max(root.level, logging.WARNING))
