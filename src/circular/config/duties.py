@@ -22,6 +22,14 @@ MIGRATION_LOCK = 0x0C19C0DE  # any number, the same for every Circular: one at a
 WEB_THREADS = min(16, 2 * (os.cpu_count() or 2) + 1)
 # A settled mailing makes the next round post letters, which leave in the next turn.
 ONCE_TURNS = 3
+# granian's own lines go where all the others go, as JSON, instead of to standard output.
+OUR_LOG = {
+    "formatters": {},
+    "handlers": {},
+    "loggers": {
+        name: {"handlers": [], "propagate": True} for name in ("_granian", "granian.access")
+    },
+}
 Duty = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 logger = logging.getLogger(__name__)
 
@@ -99,6 +107,9 @@ def web(configuration: Configuration) -> int:
     from granian.log import LogLevels
     from granian.server import Server
 
+    from circular.config import logs
+
+    logs.set_up(configuration.log_level)
     Server(
         "circular.config.wsgi:application",
         address=configuration.web_listen.host,
@@ -108,6 +119,7 @@ def web(configuration: Configuration) -> int:
         blocking_threads=WEB_THREADS,
         backpressure=WEB_THREADS * 8,
         log_level=LogLevels.warning,
+        log_dictconfig=OUR_LOG,
         respawn_failed_workers=True,
         websockets=False,
     ).serve()

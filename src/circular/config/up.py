@@ -109,7 +109,9 @@ def run(configuration: Configuration) -> int:
         )
         children: list[Child] = []
         try:
-            link = _bring_schema_up()
+            link = _bring_schema_up(asked)
+            if asked.to_stop:
+                return 0
             _wait_for_free_ports(configuration)
             children = _duties(configuration)
             for child in children:
@@ -145,7 +147,7 @@ def _duties(configuration: Configuration) -> list[Child]:
     return children
 
 
-def _bring_schema_up() -> str | None:
+def _bring_schema_up(asked: _Asked) -> str | None:
     """Migrate and seed in a process of its own; return the first administrator's link, if one is due."""
     done = subprocess.run(
         command("migrate", "--for-up"),
@@ -153,6 +155,8 @@ def _bring_schema_up() -> str | None:
         stdin=subprocess.DEVNULL,
         check=False,
     )
+    if asked.to_stop:
+        return None
     if done.returncode != 0:
         raise NotUpError(
             _("La base de datos no quedó lista; la causa está en las líneas de arriba.")
