@@ -1,6 +1,7 @@
-"""The words of the desk: states, acts, stages, and for each refusal the fact and the remedy.
+"""The words of the desk: its states, and for each refusal the fact and the remedy.
 
-Look.md §4 is the rule: usted, sentence case, fact first, then what to do.
+Look.md §4 is the rule: usted, sentence case, fact first, then what to do. The words of buttons and
+of the history belong to the pages (`counter.labels`).
 """
 
 from collections.abc import Mapping
@@ -11,8 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from circular.workflow.acts import Act
 from circular.workflow.guards import Refusal
-from circular.workflow.procedure import Phase
-from circular.workflow.states import Channel, Stage, State, Verdict, Way
+from circular.workflow.states import State
 from circular.workflow.transitions import NotMoved
 
 Word = Promise | str
@@ -33,138 +33,6 @@ STATES: Mapping[State, Word] = {
     State.VERIFIED: _("Verificada"),
     State.CLOSED: _("Cerrada"),
     State.CANCELLED: _("Cancelada"),
-}
-
-WAYS: Mapping[Way, Word] = {
-    Way.CIRCULAR: _("Enviado por Circular"),
-    Way.EXTERNAL: _("Enviado por otros medios"),
-}
-
-CHANNELS: Mapping[Channel, Word] = {
-    Channel.WEB: _("Formulario"),
-    Channel.MAIL: _("Correo electrónico"),
-    Channel.PHONE: _("Teléfono"),
-    Channel.PAPER: _("Papel"),
-    Channel.HOUSE: _("A partir de otra solicitud"),
-}
-
-VERDICTS: Mapping[Verdict, Word] = {
-    Verdict.POSITIVE: _("Se envió"),
-    Verdict.NEGATIVE: _("No se envió como se aprobó"),
-}
-
-PHASES: Mapping[Phase, Word] = {
-    Phase.PLANEAR: _("Planear"),
-    Phase.HACER: _("Hacer"),
-    Phase.VERIFICAR: _("Verificar"),
-    Phase.AJUSTAR: _("Ajustar"),
-}
-
-STAGES: Mapping[Stage, Word] = {
-    Stage.CONFIRM_DRAFT: _("Completar y radicar"),
-    Stage.REVIEW: _("Revisión"),
-    Stage.CORRECT: _("Corrección"),
-    Stage.AUTHORISE: _("Autorización del público"),
-    Stage.FORWARD: _("Traslado a TIC"),
-    Stage.SEND: _("Envío"),
-    Stage.CONFIRM: _("Confirmación"),
-    Stage.VERIFY: _("Verificación"),
-    Stage.REVIEW_AFTERWARDS: _("Revisión posterior de lo urgente"),
-}
-
-# What the button of an act says: the act and its object.
-ACTS: Mapping[Act, Word] = {
-    Act.UPDATE_DRAFT: _("Guardar el borrador"),
-    Act.FILE: _("Radicar la solicitud"),
-    Act.LAPSE: _("Dejar caducar el borrador"),
-    Act.ACKNOWLEDGE: _("Acusar recibo"),
-    Act.ASK_MISSING: _("Pedir lo que falta"),
-    Act.TAKE: _("Tomar la solicitud"),
-    Act.TAKE_OVER: _("Relevar a quien la tiene"),
-    Act.RELEASE_CASE: _("Dejar la solicitud"),
-    Act.RETURN: _("Devolver para corregir…"),
-    Act.CORRECT: _("Corregir la solicitud"),
-    Act.RESUBMIT: _("Presentar otra vez"),
-    Act.REJECT: _("Rechazar la solicitud…"),
-    Act.SEND_TEST: _("Enviar la prueba"),
-    Act.SIGN_OFF: _("Dar el visto bueno"),
-    Act.APPROVE: _("Aprobar y remitir a TIC"),
-    Act.AUTHORISE: _("Autorizar el envío a este público"),
-    Act.FORWARD: _("Remitir a TIC"),
-    Act.ACCEPT: _("Aceptar la solicitud"),
-    Act.SEND_BACK: _("Devolver a Comunicaciones…"),
-    Act.SCHEDULE: _("Programar el envío"),
-    Act.HOLD: _("Retener el envío"),
-    Act.START: _("Iniciar el envío…"),
-    Act.PAUSE: _("Pausar el envío"),
-    Act.RESUME: _("Reanudar el envío"),
-    Act.CANCEL: _("Cancelar…"),
-    Act.DECLARE_SENT: _("Declarar el envío por otros medios…"),
-    Act.MARK_SENT: _("Dar por enviada"),
-    Act.CONFIRM_TO_COMMUNICATIONS: _("Confirmar a Comunicaciones"),
-    Act.CONFIRM_TO_REQUESTER: _("Confirmar al solicitante"),
-    Act.VERIFY: _("Verificar el envío"),
-    Act.FIND_NOT_SENT: _("Decir que no se envió…"),
-    Act.RESEND_MISSING: _("Enviar a quienes faltan…"),
-    Act.REMIND: _("Recordar"),
-    Act.ESCALATE: _("Avisar al líder del proceso"),
-    Act.ISSUE_ERRATUM: _("Publicar una fe de erratas"),
-    Act.COPY: _("Nueva solicitud a partir de esta"),
-    Act.DECLARE_URGENT: _("Declarar urgente…"),
-    Act.REVIEW_AFTERWARDS: _("Revisar la urgencia"),
-    Act.CLOSE: _("Cerrar el expediente"),
-    Act.REOPEN: _("Reabrir el expediente…"),
-}
-
-# What the history says of an act that was done.
-DONE: Mapping[str, Word] = {
-    "received": _("Se recibió la solicitud por correo"),
-    "drafted": _("Se abrió el borrador"),
-    Act.UPDATE_DRAFT: _("Se cambió el borrador"),
-    Act.FILE: _("Se radicó la solicitud"),
-    Act.LAPSE: _("El borrador caducó"),
-    Act.ACKNOWLEDGE: _("Se acusó recibo"),
-    Act.ASK_MISSING: _("Se pidió lo que falta"),
-    Act.TAKE: _("Se tomó para revisión"),
-    Act.TAKE_OVER: _("Se relevó a quien la tenía"),
-    Act.RELEASE_CASE: _("Quedó libre otra vez"),
-    Act.RETURN: _("Se devolvió para corregir"),
-    Act.CORRECT: _("Se corrigió"),
-    Act.RESUBMIT: _("Se presentó otra vez, corregida"),
-    Act.REJECT: _("Se rechazó"),
-    Act.SEND_TEST: _("Se envió la prueba"),
-    Act.SIGN_OFF: _("El solicitante dio el visto bueno"),
-    Act.APPROVE: _("Se aprobaron el texto y el público"),
-    Act.AUTHORISE: _("Se autorizó el envío a este público"),
-    Act.FORWARD: _("Se remitió a la División TIC"),
-    Act.ACCEPT: _("La División TIC la aceptó"),
-    Act.SEND_BACK: _("Se devolvió a Comunicaciones"),
-    Act.SCHEDULE: _("Se programó el envío"),
-    Act.HOLD: _("El envío programado no comenzó"),
-    Act.START: _("Comenzó el envío"),
-    Act.PAUSE: _("Se pausó el envío"),
-    Act.RESUME: _("Se reanudó el envío"),
-    Act.CANCEL: _("Se canceló"),
-    Act.DECLARE_SENT: _("TIC declaró el envío por otros medios"),
-    Act.MARK_SENT: _("Terminó el envío"),
-    Act.CONFIRM_TO_COMMUNICATIONS: _("TIC confirmó el envío a Comunicaciones"),
-    Act.CONFIRM_TO_REQUESTER: _("Comunicaciones confirmó el envío al solicitante"),
-    Act.VERIFY: _("Se verificó el envío"),
-    Act.FIND_NOT_SENT: _("Se encontró sin enviar y se recordó a TIC"),
-    Act.RESEND_MISSING: _("Se envió otra vez a quienes faltaban"),
-    Act.REMIND: _("Salió un recordatorio"),
-    Act.ESCALATE: _("Se avisó al líder del proceso"),
-    Act.ISSUE_ERRATUM: _("Se abrió una fe de erratas"),
-    Act.COPY: _("Se abrió una solicitud a partir de esta"),
-    Act.DECLARE_URGENT: _("Se declaró urgente"),
-    Act.REVIEW_AFTERWARDS: _("Se revisó la urgencia"),
-    Act.CLOSE: _("Se cerró el expediente"),
-    Act.REOPEN: _("Se reabrió el expediente"),
-    "letter_posted": _("Salió una carta"),
-    "correspondence_received": _("Llegó un correo al expediente"),
-    "correspondence_answered": _("Se respondió un correo del expediente"),
-    "correspondence_read": _("Se leyó un correo del expediente"),
-    "document_attached": _("Se agregó un soporte"),
 }
 
 MISSING: Mapping[str, Word] = {
@@ -354,18 +222,3 @@ def figure(number: int) -> str:
 def refusal_sentence(code: str) -> str:
     """Return the sentence of a refusal known only by its code."""
     return sentence(NotMoved(Refusal(code)))
-
-
-def act_name(act: Act) -> str:
-    """Return what the button of an act says."""
-    return str(ACTS[act])
-
-
-def stage_name(stage: Stage) -> str:
-    """Return the name of a stage."""
-    return str(STAGES[stage])
-
-
-def done(act: str) -> str:
-    """Return what the history says of an act; an unknown one is shown by its code."""
-    return str(DONE.get(act, act))

@@ -113,20 +113,6 @@ class Procedure:
     signatures: tuple[Signature, ...]
     digest: str  # of the file
 
-    def activity_of(self, act: str) -> int | None:
-        """Return the number of the activity whose evidence an act is."""
-        for activity in self.activities:
-            if act in activity.evidence:
-                return activity.number
-        return None
-
-    def activity_at(self, stage: Stage) -> int | None:
-        """Return the number of the activity that a stage belongs to."""
-        for activity in self.activities:
-            if stage in activity.stages:
-                return activity.number
-        return None
-
 
 TEXTS = (
     "code",

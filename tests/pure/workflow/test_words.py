@@ -1,13 +1,10 @@
 """Whatever the desk can refuse, it can say: in Spanish, the fact and then the remedy."""
 
-from enum import StrEnum
-
 import pytest
 
 from circular.workflow import labels
-from circular.workflow.acts import Act
 from circular.workflow.guards import NEVER, Refusal
-from circular.workflow.states import Channel, Stage, State, Verdict, Way
+from circular.workflow.states import State
 from circular.workflow.transitions import MOVES, NotMoved
 
 ABOUT: dict[str, int | str] = {
@@ -52,22 +49,6 @@ def test_figures_and_lists_are_written_as_the_office_writes_them() -> None:
     assert "los destinatarios y el asunto" in lacking
 
 
-@pytest.mark.parametrize(
-    ("words", "codes"),
-    [
-        (labels.STATES, State),
-        (labels.ACTS, Act),
-        (labels.STAGES, Stage),
-        (labels.CHANNELS, Channel),
-        (labels.WAYS, Way),
-        (labels.VERDICTS, Verdict),
-        (labels.REFUSALS, Refusal),
-    ],
-    ids=lambda value: getattr(value, "__name__", None),
-)
-def test_every_code_has_a_name(words: dict[object, object], codes: type[StrEnum]) -> None:
-    assert set(words) == set(codes)
-
-
-def test_every_act_has_a_line_for_the_history() -> None:
-    assert {act.value for act in Act} <= set(labels.DONE)
+def test_every_state_and_every_refusal_has_its_words() -> None:
+    assert set(labels.STATES) == set(State)
+    assert set(labels.REFUSALS) == set(Refusal)

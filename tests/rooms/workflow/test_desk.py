@@ -703,7 +703,6 @@ def test_a_reminder_goes_out_once_at_its_hour_and_then_the_owner_is_told(
     with time_machine.travel(early, tick=False):
         assert services.remind(duty.pk, by=CLOCK) is False
     with time_machine.travel(duty.due_at, tick=False):
-        assert [each.duty for each in queries.duties_due(timezone.now())] == [duty.pk]
         assert services.remind(duty.pk, by=CLOCK) is True
         assert services.remind(duty.pk, by=CLOCK) is False
     duty.refresh_from_db()
@@ -834,16 +833,6 @@ def test_the_acts_of_a_case_cost_few_queries(cast: Any, reach: Reach) -> None:
         queries.acts_open_to(cast.paula.person, draft)
 
     assert len(asked) <= 10
-
-
-def test_what_waits_is_told_by_role_and_by_unit(cast: Any, reach: Reach) -> None:
-    draft = reach("in_review")
-
-    assert [each.request for each in queries.waiting(cast.pedro.person)] == [draft]
-    assert queries.waiting_count(cast.anna.person) == 0
-    services.return_request(draft, by=cast.paula, reason="Falta el lugar")
-    assert [each.stage for each in queries.waiting(cast.anna.person)] == [Stage.CORRECT]
-    assert queries.waiting_count(cast.mallory.person) == 0
 
 
 def test_two_open_duties_of_one_stage_are_refused_by_the_database(cast: Any, draft: int) -> None:

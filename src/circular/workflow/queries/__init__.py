@@ -67,27 +67,3 @@ from circular.workflow.queries.standing import (
 from circular.workflow.queries.standing import (
     facts_of as facts_of,
 )
-from circular.workflow.queries.waiting import (
-    Waiting as Waiting,
-)
-from circular.workflow.queries.waiting import (
-    case_by_number as case_by_number,
-)
-from circular.workflow.queries.waiting import (
-    duties_due as duties_due,
-)
-from circular.workflow.queries.waiting import (
-    number_of as number_of,
-)
-from circular.workflow.queries.waiting import (
-    settled_sending as settled_sending,
-)
-from circular.workflow.queries.waiting import (
-    standing_in as standing_in,
-)
-from circular.workflow.queries.waiting import (
-    waiting as waiting,
-)
-from circular.workflow.queries.waiting import (
-    waiting_count as waiting_count,
-)
