@@ -835,6 +835,15 @@ def test_the_acts_of_a_case_cost_few_queries(cast: Any, reach: Reach) -> None:
     assert len(asked) <= 10
 
 
+def test_a_case_is_found_by_its_number_however_it_is_written(cast: Any, reach: Reach) -> None:
+    draft = reach("in_review")
+    number = row_of(draft).filing_number
+    assert number is not None
+
+    assert queries.case_by_number(f" {number.lower()} ") == draft
+    assert queries.case_by_number("CIR-1999-000001") is None
+
+
 def test_two_open_duties_of_one_stage_are_refused_by_the_database(cast: Any, draft: int) -> None:
     duty = Duty.objects.get(request=draft)
 

@@ -10,6 +10,7 @@ from circular.workflow.queries.acts import (
 from circular.workflow.queries.acts import (
     acts_open_to as acts_open_to,
 )
+from circular.workflow.queries.cases import case_by_number as case_by_number
 from circular.workflow.queries.house import (
     RecessRow as RecessRow,
 )
