@@ -18,8 +18,8 @@ from post_office import Release, Sink, release, sink, states
 
 __all__ = ["release", "sink"]
 
-STEPS = 12
-PEOPLE = 110
+STEPS = 9
+PEOPLE = 80
 IN_FLIGHT = 2  # one session, two offers on it
 
 WALKER = """
@@ -130,14 +130,14 @@ def test_a_sender_killed_at_every_step_forgets_nobody_and_mails_nobody_twice(
 def test_a_sender_that_offers_without_marking_is_caught(
     release: Release, sink: Sink, tmp_path: Path
 ) -> None:
-    mailing_id = release(30)
+    mailing_id = release(20)
 
     async def scene() -> list[str]:
         async with sink(connections=1) as far:
-            await asyncio.to_thread(walk, mailing_id, tmp_path / "verdicts", 5, "unmarked")
+            await asyncio.to_thread(walk, mailing_id, tmp_path / "verdicts", 4, "unmarked")
             return far.took()
 
     took = asyncio.run(scene())
 
     assert len(took) > len(set(took))  # somebody got two copies, and nobody is named for it
-    assert states(mailing_id) == {"accepted": 30}
+    assert states(mailing_id) == {"accepted": 20}
