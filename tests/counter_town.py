@@ -1,9 +1,11 @@
 """A small university with a case in every state that a page can show."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
+from django.test import Client
 from django.utils import timezone
 
 from circular.directory.rules import Clause, Rule, rule_to_json
@@ -19,6 +21,8 @@ from circular.workflow.acts import Figures
 from circular.workflow.content import Content
 from circular.workflow.models import Request
 from circular.workflow.states import Channel, Verdict
+
+SignIn = Callable[[str], Client]
 
 FACULTIES = ("Ingeniería Civil", "Ciencias de la Salud", "Artes", "Derecho")
 PROGRAMMES = ("Enfermería", "Ingeniería Forestal", "Licenciatura en Música", "Derecho")
@@ -196,7 +200,7 @@ def walk(town: Town, pk: int, goal: str) -> str:
                     reasons=["totals_balance"],
                     checks=[(True, "Los totales cuadran.")],
                 )
-            case "closed":
+            case _closed:
                 services.close(pk, by=paula)
     number = Request.objects.get(pk=pk).filing_number
     assert number is not None
@@ -284,7 +288,7 @@ def fill(town: Town) -> Town:
                 town.cases[name] = walk(town, pk, "sending")
                 some_settled(pk)
                 services.pause(pk, by=otto)
-            case "external":
+            case _external:
                 town.cases[name] = walk(town, pk, "accepted")
                 proof = services.attach(
                     pk, name="reporte.csv", media_type="text/csv", content=b"a;b\n", by=otto

@@ -4,7 +4,7 @@ Needs Chromium (apt-get install chromium); look.md §8 is the rule.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -109,7 +109,7 @@ def violations(page: Page) -> list[str]:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_and_nothing_scrolls_sideways(
-    live_server: Any, town: Town, chromium: Browser, scheme: str
+    live_server: Any, town: Town, chromium: Browser, scheme: Literal["light", "dark"]
 ) -> None:
     cookies = {name: cookie_of(town, name) for name in {name for name, _ in PAGES}}
     faults: list[str] = []

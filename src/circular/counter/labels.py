@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from circular.counter.parts import Tone
+from circular.dispatch.labels import trouble_name
+from circular.dispatch.trouble import PAUSES_OF_RELAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,25 +220,12 @@ MACHINES: dict[str, Promise | str] = {
     "system": _("Circular"),
 }
 
-# Why a mailing paused itself (`Mailing.self_paused`), after "El envío se detuvo solo:".
-SELF_PAUSES: dict[str, Promise | str] = {
-    "quota": _("se acabó el cupo del servidor"),
-    "unreachable": _("no hay conexión con el servidor de salida"),
-    "sign_in": _("el servidor de salida no aceptó el usuario o la contraseña"),
-    "not_trusted": _("la conexión cifrada con el servidor de salida no es de confianza"),
-    "sender_refused": _("el servidor de salida no acepta este remitente"),
-    "message_refused": _("el servidor de salida rechazó el mensaje"),
-    "everybody_refused": _("el servidor de salida rechazó todo lo que se le entregó"),
-    "no_relaying": _("el servidor de salida no permite enviar desde aquí"),
-    "blocked": _("el servidor de salida bloquea a este equipo"),
-    "busy": _("el servidor de salida pidió esperar"),
-    "no_relay": _("no hay un servidor de salida activo"),
-}
 
-
-def self_pause(code: str) -> str:
-    """Return why a mailing stands still, in words."""
-    return str(SELF_PAUSES.get(code, code))
+def self_pause(code: str) -> tuple[str, str]:
+    """Return why a mailing stands still, and who moves it: the relay's recovery, or a person."""
+    if code in PAUSES_OF_RELAYS:
+        return str(trouble_name(code)), _now("Sigue por sí mismo cuando se pueda.")
+    return str(trouble_name(code)), _now("Corrija la causa; después pulse Pausar y Reanudar.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -349,13 +349,13 @@ def notes_part(row: Request) -> list[dict[str, Any]]:
         )
     mailing = row.mailing
     if mailing is not None and mailing.self_paused and State(row.state) is State.SENDING:
+        why, remedy = labels.self_pause(mailing.self_paused)
         notes.append(
             {
                 "tone": "c-warn",
                 "icon": "player-pause",
-                "fact": _("El envío se detuvo solo: %(reason)s.")
-                % {"reason": labels.self_pause(mailing.self_paused)},
-                "rest": _("Sigue por sí mismo cuando se pueda."),
+                "fact": _("El envío se detuvo solo: %(reason)s.") % {"reason": _inside(why)},
+                "rest": remedy,
             }
         )
     if row.ended_because and State(row.state) in {State.RETURNED, State.REJECTED, State.CANCELLED}:
@@ -382,6 +382,11 @@ def notes_part(row: Request) -> list[dict[str, Any]]:
             }
         )
     return notes
+
+
+def _inside(sentence: str) -> str:
+    """Return a sentence as part of another one."""
+    return sentence[:1].lower() + sentence[1:].rstrip(".")
 
 
 def verdict_part(row: Request, case: casefile.CaseFile) -> dict[str, Any]:

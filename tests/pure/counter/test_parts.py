@@ -9,9 +9,16 @@ counts = st.integers(0, 40_000)
 
 
 def totals(**figures: int) -> parts.Totals:
-    names = ("accepted", "refused", "bounced", "suppressed", "in_doubt", "pending")
-    found = {name: figures.get(name, 0) for name in names}
-    return parts.Totals(audience=figures.get("audience", sum(found.values())), **found)
+    six = {name: count for name, count in figures.items() if name != "audience"}
+    return parts.Totals(
+        audience=figures.get("audience", sum(six.values())),
+        accepted=six.get("accepted", 0),
+        refused=six.get("refused", 0),
+        bounced=six.get("bounced", 0),
+        suppressed=six.get("suppressed", 0),
+        in_doubt=six.get("in_doubt", 0),
+        pending=six.get("pending", 0),
+    )
 
 
 def widths(value: parts.Totals) -> list[float]:

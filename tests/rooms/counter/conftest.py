@@ -1,15 +1,13 @@
 """A town with a case in every state, built once a module, and a browser for each of its people."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.db import transaction
 from django.test import Client
 
-from counter_town import Town, build_town, fill
-
-Browser = Callable[[str], Client]
+from counter_town import SignIn, Town, build_town, fill
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +29,7 @@ def town(module_town: Town, db: None) -> Town:
 
 
 @pytest.fixture
-def browser(town: Town) -> Browser:
+def browser(town: Town) -> SignIn:
     """Return a signed-in client for a person of the town."""
 
     def sign_in(name: str) -> Client:

@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from circular.counter.deeds import DEEDS
 from circular.evidence.actors import DOOR
@@ -15,7 +16,7 @@ from circular.evidence.services import case_chain, store_blob
 from circular.mailing.models import Recipient
 from circular.workflow import services
 from circular.workflow.models import Request
-from counter_town import Town, count, draft, some_settled, walk
+from counter_town import SignIn, Town, count, draft, some_settled, walk
 
 
 def page(client: Client, number: str) -> str:
@@ -38,7 +39,7 @@ def post_act(client: Client, number: str, act: str, slug: str, **more: str) -> i
     return client.post(f"/e/{number}/actos/{slug}", fields | more).status_code
 
 
-def test_the_five_activities_stand_with_their_evidence(town: Town, browser) -> None:
+def test_the_five_activities_stand_with_their_evidence(town: Town, browser: SignIn) -> None:
     html = page(browser("paula"), town.cases["closed"])
 
     for number in range(1, 6):
@@ -49,7 +50,7 @@ def test_the_five_activities_stand_with_their_evidence(town: Town, browser) -> N
     assert "Verificado: el correo se envió como se aprobó" in html
 
 
-def test_a_stranger_to_the_case_is_told_that_there_is_nothing(town: Town, browser) -> None:
+def test_a_stranger_to_the_case_is_told_that_there_is_nothing(town: Town, browser: SignIn) -> None:
     mallory = browser("mallory")
 
     for number in town.cases.values():
@@ -70,7 +71,7 @@ def test_nobody_signed_in_is_led_to_the_entrance(town: Town) -> None:
     ("state", "name"),
     [("in_review", "paula"), ("accepted", "otto"), ("sending", "otto"), ("confirmed", "paula")],
 )
-def test_reading_never_acts(town: Town, browser, state: str, name: str) -> None:
+def test_reading_never_acts(town: Town, browser: SignIn, state: str, name: str) -> None:
     number = town.cases[state]
     row = Request.objects.get(filing_number=number)
     before = (row.state, len(entries_of(case_chain(row.pk))))
@@ -85,7 +86,7 @@ def test_reading_never_acts(town: Town, browser, state: str, name: str) -> None:
     assert (row.state, len(entries_of(case_chain(row.pk)))) == before
 
 
-def test_a_request_walks_through_the_buttons_of_the_pages(town: Town, browser) -> None:
+def test_a_request_walks_through_the_buttons_of_the_pages(town: Town, browser: SignIn) -> None:
     number = walk(town, draft(town, "Jornada de salud"), "filed")
     anna, paula, otto = browser("anna"), browser("paula"), browser("otto")
     pk = Request.objects.get(filing_number=number).pk
@@ -105,7 +106,9 @@ def test_a_request_walks_through_the_buttons_of_the_pages(town: Town, browser) -
     assert Request.objects.get(pk=pk).state == "sending"
 
 
-def test_the_second_of_two_reviewers_is_told_what_the_first_one_did(town: Town, browser) -> None:
+def test_the_second_of_two_reviewers_is_told_what_the_first_one_did(
+    town: Town, browser: SignIn
+) -> None:
     number = walk(town, draft(town, "Jornada de salud"), "in_review")
 
     answer = browser("paula").post(f"/e/{number}/actos/tomar")
@@ -114,7 +117,9 @@ def test_the_second_of_two_reviewers_is_told_what_the_first_one_did(town: Town, 
     assert "ya tiene esta solicitud" in answer.content.decode()
 
 
-def test_an_approval_of_other_content_is_refused_with_its_remedy(town: Town, browser) -> None:
+def test_an_approval_of_other_content_is_refused_with_its_remedy(
+    town: Town, browser: SignIn
+) -> None:
     number = walk(town, draft(town, "Jornada de salud"), "in_review")
 
     answer = browser("paula").post(
@@ -128,7 +133,7 @@ def test_an_approval_of_other_content_is_refused_with_its_remedy(town: Town, bro
     assert Request.objects.get(filing_number=number).state == "in_review"
 
 
-def test_harm_has_a_page_of_its_own_that_counts_who_is_touched(town: Town, browser) -> None:
+def test_harm_has_a_page_of_its_own_that_counts_who_is_touched(town: Town, browser: SignIn) -> None:
     pk = draft(town, "Jornada de salud")
     number = walk(town, pk, "sending")
     some_settled(pk)
@@ -146,7 +151,7 @@ def test_harm_has_a_page_of_its_own_that_counts_who_is_touched(town: Town, brows
 
 
 def test_an_act_without_its_reason_keeps_the_page_and_says_what_to_write(
-    town: Town, browser
+    town: Town, browser: SignIn
 ) -> None:
     number = walk(town, draft(town, "Jornada de salud"), "in_review")
 
@@ -159,20 +164,20 @@ def test_an_act_without_its_reason_keeps_the_page_and_says_what_to_write(
     assert Request.objects.get(filing_number=number).state == "in_review"
 
 
-def test_acts_that_are_never_ones_own_are_absent(town: Town, browser) -> None:
+def test_acts_that_are_never_ones_own_are_absent(town: Town, browser: SignIn) -> None:
     html = page(browser("anna"), town.cases["in_review"])
 
     assert 'data-act="approved"' not in html
     assert 'data-act="started"' not in html
 
 
-def test_acts_whose_turn_has_not_come_stand_with_their_reason(town: Town, browser) -> None:
+def test_acts_whose_turn_has_not_come_stand_with_their_reason(town: Town, browser: SignIn) -> None:
     html = page(browser("paula"), town.cases["sending"])
 
     assert "Se confirma cuando TIC confirme." in html
 
 
-def test_the_message_stands_alone_under_its_own_policy(town: Town, browser) -> None:
+def test_the_message_stands_alone_under_its_own_policy(town: Town, browser: SignIn) -> None:
     answer = browser("paula").get(f"/e/{town.cases['sending']}/mensaje")
 
     policy = answer["Content-Security-Policy"]
@@ -182,7 +187,7 @@ def test_the_message_stands_alone_under_its_own_policy(town: Town, browser) -> N
     assert answer["X-Frame-Options"] == "SAMEORIGIN"
 
 
-def test_no_page_allows_anything_inline(town: Town, browser) -> None:
+def test_no_page_allows_anything_inline(town: Town, browser: SignIn) -> None:
     answer = browser("paula").get(f"/e/{town.cases['sending']}")
     html = answer.content.decode()
 
@@ -192,7 +197,7 @@ def test_no_page_allows_anything_inline(town: Town, browser) -> None:
     assert not re.search(r"\son[a-z]+=", html)
 
 
-def test_the_machine_gets_the_same_facts(town: Town, browser) -> None:
+def test_the_machine_gets_the_same_facts(town: Town, browser: SignIn) -> None:
     number = town.cases["closed"]
 
     found = json.loads(browser("paula").get(f"/e/{number}.json").content)
@@ -207,7 +212,7 @@ def test_the_machine_gets_the_same_facts(town: Town, browser) -> None:
     assert found["verified"] is True
 
 
-def test_a_doubt_is_resolved_once_by_a_person(town: Town, browser) -> None:
+def test_a_doubt_is_resolved_once_by_a_person(town: Town, browser: SignIn) -> None:
     pk = draft(town, "Jornada de salud")
     number = walk(town, pk, "sending")
     some_settled(pk)
@@ -228,7 +233,7 @@ def test_a_doubt_is_resolved_once_by_a_person(town: Town, browser) -> None:
     assert f'data-duplicate="{doubtful.address}"' in answer.content.decode()
 
 
-def test_the_case_file_is_handed_out_by_post_only(town: Town, browser) -> None:
+def test_the_case_file_is_handed_out_by_post_only(town: Town, browser: SignIn) -> None:
     number = town.cases["closed"]
     paula = browser("paula")
 
@@ -236,10 +241,10 @@ def test_the_case_file_is_handed_out_by_post_only(town: Town, browser) -> None:
     answer = paula.post(f"/e/{number}/expediente.zip")
 
     assert answer.status_code == 200
-    assert b"".join(answer.streaming_content)[:2] == b"PK"
+    assert answer.getvalue()[:2] == b"PK"
 
 
-def test_declared_figures_must_add_up(town: Town, browser) -> None:
+def test_declared_figures_must_add_up(town: Town, browser: SignIn) -> None:
     number = walk(town, draft(town, "Jornada de salud"), "accepted")
 
     answer = browser("otto").post(
@@ -265,7 +270,7 @@ def test_declared_figures_must_add_up(town: Town, browser) -> None:
 
 @pytest.mark.parametrize("state", ["filed", "sending", "closed", "external"])
 def test_a_case_page_needs_few_queries(
-    town: Town, browser, django_assert_max_num_queries, state: str
+    town: Town, browser: SignIn, django_assert_max_num_queries: DjangoAssertNumQueries, state: str
 ) -> None:
     paula = browser("paula")
 
@@ -273,7 +278,7 @@ def test_a_case_page_needs_few_queries(
         page(paula, town.cases[state])
 
 
-def test_the_mail_that_asked_is_evidence_with_its_message_id(town: Town, browser) -> None:
+def test_the_mail_that_asked_is_evidence_with_its_message_id(town: Town, browser: SignIn) -> None:
     pk = draft(town, "Pedido por correo")
     raw = store_blob(
         b"From: anna@unimacizo.example\r\n\r\nPido un correo.", media_type="message/rfc822"
@@ -305,7 +310,7 @@ def test_the_mail_that_asked_is_evidence_with_its_message_id(town: Town, browser
     assert paula.get(f"{link[1]}/original").content.startswith(b"From: anna@")
 
 
-def test_a_letter_that_came_in_is_answered_from_its_page(town: Town, browser) -> None:
+def test_a_letter_that_came_in_is_answered_from_its_page(town: Town, browser: SignIn) -> None:
     number = town.cases["in_review"]
     row = Request.objects.get(filing_number=number)
     letter = services.file_correspondence(

@@ -2,9 +2,10 @@
 
 import pytest
 from django.test import Client
+from pytest_django import DjangoAssertNumQueries
 
 from circular.people.models import Person
-from counter_town import Town
+from counter_town import SignIn, Town
 
 LISTS = {
     "paula": (
@@ -30,7 +31,11 @@ LISTS = {
     ("name", "path"), [(name, path) for name, paths in LISTS.items() for path in paths]
 )
 def test_a_list_needs_few_queries(
-    town: Town, browser, django_assert_max_num_queries, name: str, path: str
+    town: Town,
+    browser: SignIn,
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+    name: str,
+    path: str,
 ) -> None:
     client = browser(name)
 
@@ -38,7 +43,7 @@ def test_a_list_needs_few_queries(
         assert client.get(path).status_code == 200
 
 
-def test_a_tray_says_first_how_much_waits(town: Town, browser) -> None:
+def test_a_tray_says_first_how_much_waits(town: Town, browser: SignIn) -> None:
     html = browser("paula").get("/bandeja").content.decode()
 
     assert "asuntos esperan por usted" in html
@@ -46,7 +51,9 @@ def test_a_tray_says_first_how_much_waits(town: Town, browser) -> None:
     assert town.cases["filed"] in html
 
 
-def test_what_waits_for_it_is_not_in_the_tray_of_communications(town: Town, browser) -> None:
+def test_what_waits_for_it_is_not_in_the_tray_of_communications(
+    town: Town, browser: SignIn
+) -> None:
     html = browser("otto").get("/bandeja").content.decode()
 
     mine = html.split('id="otros"')[0]
@@ -54,7 +61,7 @@ def test_what_waits_for_it_is_not_in_the_tray_of_communications(town: Town, brow
     assert town.cases["in_review"] not in mine
 
 
-def test_a_tray_with_nothing_says_so_and_what_to_do(town: Town, browser) -> None:
+def test_a_tray_with_nothing_says_so_and_what_to_do(town: Town, browser: SignIn) -> None:
     html = browser("mallory").get("/bandeja").content.decode()
 
     assert "Nada espera por usted" in html
@@ -62,7 +69,7 @@ def test_a_tray_with_nothing_says_so_and_what_to_do(town: Town, browser) -> None
     assert "CIR-" not in html
 
 
-def test_a_whole_number_leads_straight_to_its_case(town: Town, browser) -> None:
+def test_a_whole_number_leads_straight_to_its_case(town: Town, browser: SignIn) -> None:
     number = town.cases["closed"]
 
     answer = browser("paula").get("/expedientes", {"q": number.lower()})
@@ -70,7 +77,7 @@ def test_a_whole_number_leads_straight_to_its_case(town: Town, browser) -> None:
     assert answer["Location"] == f"/e/{number}"
 
 
-def test_a_search_without_result_offers_the_way_back(town: Town, browser) -> None:
+def test_a_search_without_result_offers_the_way_back(town: Town, browser: SignIn) -> None:
     html = browser("paula").get("/expedientes?q=unicornio").content.decode()
 
     assert "Ningún expediente responde a lo que busca" in html
@@ -86,17 +93,17 @@ def test_a_search_without_result_offers_the_way_back(town: Town, browser) -> Non
         "/procedimiento?version=9",
     ],
 )
-def test_an_odd_address_is_no_fault_of_ours(town: Town, browser, path: str) -> None:
+def test_an_odd_address_is_no_fault_of_ours(town: Town, browser: SignIn, path: str) -> None:
     assert browser("paula").get(path).status_code in {200, 302, 404}
 
 
-def test_administration_is_shut_to_the_others(town: Town, browser) -> None:
+def test_administration_is_shut_to_the_others(town: Town, browser: SignIn) -> None:
     for path in ("/administracion/reglas", "/administracion/testigos", "/administracion/plazos"):
         assert browser("paula").get(path).status_code == 403
         assert browser("anna").get(path).status_code == 403
 
 
-def test_a_recess_is_noted_and_taken_away(town: Town, browser) -> None:
+def test_a_recess_is_noted_and_taken_away(town: Town, browser: SignIn) -> None:
     admin = browser("admin")
     form = {"name": "Vacaciones", "from_on": "20/12/2027", "until_on": "10/1/2028"}
 
@@ -108,7 +115,7 @@ def test_a_recess_is_noted_and_taken_away(town: Town, browser) -> None:
     assert wrong.status_code == 422
 
 
-def test_a_time_limit_is_typed_in_hours(town: Town, browser) -> None:
+def test_a_time_limit_is_typed_in_hours(town: Town, browser: SignIn) -> None:
     admin = browser("admin")
     path = "/administracion/plazos/review/ordinario"
 
@@ -120,7 +127,7 @@ def test_a_time_limit_is_typed_in_hours(town: Town, browser) -> None:
     assert "6 h 30 min" in admin.get("/administracion/plazos").content.decode()
 
 
-def test_a_relay_that_does_not_answer_is_saved_and_said(town: Town, browser) -> None:
+def test_a_relay_that_does_not_answer_is_saved_and_said(town: Town, browser: SignIn) -> None:
     form = {
         "name": "salida-1",
         "host": "127.0.0.1",
@@ -138,7 +145,7 @@ def test_a_relay_that_does_not_answer_is_saved_and_said(town: Town, browser) -> 
     assert "salida-1" in html
 
 
-def test_faults_wear_the_look_of_the_house(town: Town, browser) -> None:
+def test_faults_wear_the_look_of_the_house(town: Town, browser: SignIn) -> None:
     answer = browser("paula").get("/nada/de/nada")
 
     assert answer.status_code == 404
@@ -153,7 +160,7 @@ def test_health_is_told_to_anybody(db: None) -> None:
     assert answer.json() == {"status": "ok"}
 
 
-def test_a_page_speaks_the_language_of_its_reader(town: Town, browser) -> None:
+def test_a_page_speaks_the_language_of_its_reader(town: Town, browser: SignIn) -> None:
     Person.objects.filter(pk=town.people["paula"].pk).update(language="en")
 
     assert 'lang="en"' in browser("paula").get("/bandeja").content.decode()

@@ -7,9 +7,10 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from circular.workflow.models import Request
-from counter_town import TEXT, Town, draft
+from counter_town import TEXT, SignIn, Town, draft
 
 
 def filled(client: Client, town: Town, **more: object) -> dict[str, object]:
@@ -40,7 +41,7 @@ def filled(client: Client, town: Town, **more: object) -> dict[str, object]:
     } | more
 
 
-def test_a_complete_form_is_filed_and_leads_to_its_case(town: Town, browser) -> None:
+def test_a_complete_form_is_filed_and_leads_to_its_case(town: Town, browser: SignIn) -> None:
     anna = browser("anna")
 
     answer = anna.post("/solicitudes/nueva", filled(anna, town))
@@ -55,7 +56,7 @@ def test_a_complete_form_is_filed_and_leads_to_its_case(town: Town, browser) -> 
     }
 
 
-def test_the_same_form_sent_twice_is_one_request(town: Town, browser) -> None:
+def test_the_same_form_sent_twice_is_one_request(town: Town, browser: SignIn) -> None:
     anna = browser("anna")
     form = filled(anna, town)
     before = Request.objects.count()
@@ -68,7 +69,7 @@ def test_the_same_form_sent_twice_is_one_request(town: Town, browser) -> None:
 
 
 def test_what_is_wrong_is_said_above_and_at_its_field_and_nothing_is_lost(
-    town: Town, browser
+    town: Town, browser: SignIn
 ) -> None:
     anna = browser("anna")
     form = filled(
@@ -89,7 +90,7 @@ def test_what_is_wrong_is_said_above_and_at_its_field_and_nothing_is_lost(
     assert re.search(r'value="Centro" selected', html)
 
 
-def test_a_file_is_kept_while_something_else_is_corrected(town: Town, browser) -> None:
+def test_a_file_is_kept_while_something_else_is_corrected(town: Town, browser: SignIn) -> None:
     anna = browser("anna")
     file = SimpleUploadedFile("horarios.txt", b"de 8 a 12", content_type="text/plain")
     first = anna.post("/solicitudes/nueva", filled(anna, town, subject="", attached=file))
@@ -105,7 +106,9 @@ def test_a_file_is_kept_while_something_else_is_corrected(town: Town, browser) -
     assert [one["name"] for one in row.version.attachments] == ["horarios.txt"]
 
 
-def test_a_list_of_files_that_somebody_wrote_by_hand_is_no_list(town: Town, browser) -> None:
+def test_a_list_of_files_that_somebody_wrote_by_hand_is_no_list(
+    town: Town, browser: SignIn
+) -> None:
     anna = browser("anna")
 
     answer = anna.post("/solicitudes/nueva", filled(anna, town, kept="[{}]:forged"))
@@ -115,7 +118,7 @@ def test_a_list_of_files_that_somebody_wrote_by_hand_is_no_list(town: Town, brow
     assert row.version.attachments == []
 
 
-def test_nobody_types_a_sender_of_another_unit(town: Town, browser) -> None:
+def test_nobody_types_a_sender_of_another_unit(town: Town, browser: SignIn) -> None:
     mallory = browser("mallory")
 
     answer = mallory.post(
@@ -125,7 +128,7 @@ def test_nobody_types_a_sender_of_another_unit(town: Town, browser) -> None:
     assert answer.status_code == 422
 
 
-def test_a_draft_may_lack_almost_everything(town: Town, browser) -> None:
+def test_a_draft_may_lack_almost_everything(town: Town, browser: SignIn) -> None:
     anna = browser("anna")
     form = filled(anna, town, subject="", text="", sender="", wanted_on="", reason="", do="save")
     form["a0-groups"] = []
@@ -138,7 +141,7 @@ def test_a_draft_may_lack_almost_everything(town: Town, browser) -> None:
     assert anna.get(answer["Location"].split("#")[0]).status_code == 200
 
 
-def test_a_date_that_is_none_is_answered_with_how_to_write_it(town: Town, browser) -> None:
+def test_a_date_that_is_none_is_answered_with_how_to_write_it(town: Town, browser: SignIn) -> None:
     anna = browser("anna")
 
     answer = anna.post("/solicitudes/nueva", filled(anna, town, wanted_on="31/2/2027", do="save"))
@@ -148,7 +151,7 @@ def test_a_date_that_is_none_is_answered_with_how_to_write_it(town: Town, browse
     assert 'value="31/2/2027"' in answer.content.decode()
 
 
-def test_the_count_follows_the_combinations(town: Town, browser) -> None:
+def test_the_count_follows_the_combinations(town: Town, browser: SignIn) -> None:
     anna = browser("anna")
     form = filled(anna, town)
 
@@ -158,7 +161,9 @@ def test_the_count_follows_the_combinations(town: Town, browser) -> None:
     assert "administrativos y estudiantes de la sede Centro" in html
 
 
-def test_without_script_one_more_combination_is_one_more_answer(town: Town, browser) -> None:
+def test_without_script_one_more_combination_is_one_more_answer(
+    town: Town, browser: SignIn
+) -> None:
     anna = browser("anna")
 
     answer = anna.post("/solicitudes/nueva", filled(anna, town, do="add"))
@@ -170,7 +175,7 @@ def test_without_script_one_more_combination_is_one_more_answer(town: Town, brow
     assert "Jornada de salud y bienestar" in html
 
 
-def test_communications_writes_down_what_came_by_telephone(town: Town, browser) -> None:
+def test_communications_writes_down_what_came_by_telephone(town: Town, browser: SignIn) -> None:
     paula = browser("paula")
     form = filled(paula, town, channel="phone", answer_to="bienestar@unimacizo.example")
 
@@ -181,7 +186,7 @@ def test_communications_writes_down_what_came_by_telephone(town: Town, browser) 
     assert row.answer_to == "bienestar@unimacizo.example"
 
 
-def test_what_was_returned_is_corrected_as_a_new_version(town: Town, browser) -> None:
+def test_what_was_returned_is_corrected_as_a_new_version(town: Town, browser: SignIn) -> None:
     number = town.cases["returned"]
     anna = browser("anna")
     assert anna.get(f"/e/{number}/actos/presentar").status_code == 302
@@ -197,7 +202,9 @@ def test_what_was_returned_is_corrected_as_a_new_version(town: Town, browser) ->
     assert row.versions.get(number=1).subject == "Torneo de ajedrez entre facultades"
 
 
-def test_the_form_needs_few_queries(town: Town, browser, django_assert_max_num_queries) -> None:
+def test_the_form_needs_few_queries(
+    town: Town, browser: SignIn, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
     anna = browser("anna")
 
     with django_assert_max_num_queries(30):
@@ -205,7 +212,7 @@ def test_the_form_needs_few_queries(town: Town, browser, django_assert_max_num_q
 
 
 @pytest.mark.parametrize("do", ["file", "save"])
-def test_a_draft_goes_on_in_its_own_form(town: Town, browser, do: str) -> None:
+def test_a_draft_goes_on_in_its_own_form(town: Town, browser: SignIn, do: str) -> None:
     anna = browser("anna")
     pk = draft(town, "Otro borrador")
 

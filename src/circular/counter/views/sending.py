@@ -117,7 +117,7 @@ def progress_part(row: Request, mailing: Mailing) -> dict[str, Any]:
             "state": labels.state_pill(row.state).word,
             "share": formats.percent(totals.settled * 10 // max(1, totals.audience), 10, language),
         },
-        "self_paused": labels.self_pause(mailing.self_paused) if mailing.self_paused else "",
+        "self_paused": labels.self_pause(mailing.self_paused) if mailing.self_paused else None,
         "now": timezone.now(),
         "live": state is State.SENDING,
         "number": row.filing_number,
