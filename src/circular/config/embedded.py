@@ -15,7 +15,7 @@ Rules:
 When it fails: `DatabaseUnavailableError`, whose text is for the person at the terminal.
 Known gaps: Linux only (locks, /proc). A data folder below another user's folder of mode 0700 cannot be
 used by root in a user namespace; the message says so.
-Source: decision 0050; sockaddr_un of unix(7).
+Source: decision 0070; sockaddr_un of unix(7).
 """
 
 import contextlib
