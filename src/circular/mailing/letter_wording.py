@@ -218,9 +218,9 @@ def _field(code: str) -> str:
     return _(FIELDS[code]) if code in FIELDS else code
 
 
-def _rows(*rows: tuple[str, str | None]) -> list[Block]:
-    """Keep the rows that have a value."""
-    kept = tuple((label, value) for label, value in rows if value)
+def _rows(*rows: tuple[str, str | datetime | int | None]) -> list[Block]:
+    """Keep the rows that have a text; `x and words(x)` is an `x` that says nothing when it is absent."""
+    kept = tuple((label, value) for label, value in rows if isinstance(value, str) and value)
     return [Rows(kept)] if kept else []
 
 
