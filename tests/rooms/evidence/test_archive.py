@@ -1,8 +1,10 @@
 """The archive on a real database: append-only, chained, anchored, verified."""
 
+import itertools
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 import time_machine
@@ -409,4 +411,46 @@ def test_a_clock_that_goes_back_is_noted_once_and_breaks_no_chain() -> None:
     assert (first, again) == (timedelta(hours=1), None)
     [entry] = queries.entries_of(HOUSE, act="clock_went_back")
     assert entry.facts == {"seconds": 3600}
+    assert verify().sound
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_desk_the_ledger_and_the_clock_never_wait_for_each_other_in_a_circle() -> None:
+    failures: list[BaseException] = []
+    new_mailings = itertools.count(1000)  # only its maker knows a new mailing
+
+    def desk(case: int) -> None:
+        for _ in range(8):
+            with transaction.atomic():
+                services.hold(case_chain(case))
+                services.seal(case_chain(case), by=CLOCK)
+                letter = mailing_chain(next(new_mailings))
+                for chain, act in ((letter, "released"), (case_chain(case), "letter_posted")):
+                    append(EntryDraft(chain=chain, act=act, by=ANNA, at=NOON, facts={}))
+
+    def ledger() -> None:
+        for number in range(30):
+            chain = mailing_chain(number % 5 + 1)
+            append(EntryDraft(chain=chain, act="batch_settled", by=CLOCK, at=NOON, facts={}))
+
+    def clock() -> None:
+        for _ in range(10):
+            services.note_heads(by=CLOCK)
+
+    def watched(work: Callable[[], None]) -> None:
+        try:
+            work()
+        except DatabaseError as failure:
+            failures.append(failure)
+        finally:
+            connections.close_all()
+
+    works = [partial(desk, case) for case in (1, 2, 1)] + [ledger, ledger, clock, clock]
+    threads = [threading.Thread(target=watched, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failures == []
     assert verify().sound
