@@ -80,7 +80,7 @@ def require_program() -> Callable[[str, str], str]:
 
 
 @pytest.fixture(autouse=True)
-def _examples(request: pytest.FixtureRequest) -> Iterator[None]:
+def _look_longer(request: pytest.FixtureRequest) -> Iterator[None]:
     """Let the tests that hunt for a fault look longer than the others."""
     settings.load_profile("hunt" if HUNT.search(request.node.name) else USUAL)
     yield
