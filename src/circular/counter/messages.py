@@ -12,10 +12,11 @@ from circular.evidence import queries as archive
 from circular.mailing import queries as mailing
 from circular.mailing import services as composing
 from circular.mailing.cleaning import TooLongError
-from circular.mailing.composing import Draft
+from circular.mailing.composing import Composed, Draft
 from circular.mailing.content import ContentError, StencilContent, StencilFile
 from circular.mailing.errors import ContentGoneError
 from circular.mailing.kinds import MailClass
+from circular.mailing.labels import ADVICE
 from circular.mailing.models import Stencil
 from circular.mailing.rendering import Preview, preview
 from circular.workflow.models import Request, RequestVersion
@@ -63,7 +64,10 @@ def message_of(request: Request) -> Shown | None:
     version = request.version
     if version is None:
         return None
-    content = _stored(version.digest) or _composed(request, version)
+    content = _stored(version.digest)
+    if content is None:
+        composed = _composed(request, version)
+        content = composed.content if composed is not None else None
     if content is None:
         return None
     return Shown(
@@ -71,6 +75,12 @@ def message_of(request: Request) -> Shown | None:
         digest=version.digest,
         octets=len(content.html.encode()) + sum(file.octets for file in content.files),
     )
+
+
+def advice_on(request: Request) -> list[str]:
+    """Return what its author should look at before filing, in words."""
+    composed = _composed(request, request.version) if request.version is not None else None
+    return [str(ADVICE[one]) for one in composed.advice] if composed is not None else []
 
 
 def _stored(digest: str) -> StencilContent | None:
@@ -82,7 +92,7 @@ def _stored(digest: str) -> StencilContent | None:
         return None
 
 
-def _composed(request: Request, version: RequestVersion) -> StencilContent | None:
+def _composed(request: Request, version: RequestVersion) -> Composed | None:
     """Compose a draft that still lacks something else, only to be looked at."""
     if version.sender is None or not version.subject.strip():
         return None
@@ -109,7 +119,7 @@ def _composed(request: Request, version: RequestVersion) -> StencilContent | Non
                 audience_rule=version.audience,
                 unit_name=request.unit.name if request.unit is not None else "",
             )
-        ).content
+        )
     except (ContentError, TooLongError):
         return None
 

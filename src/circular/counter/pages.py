@@ -384,6 +384,26 @@ def notes_part(row: Request) -> list[dict[str, Any]]:
     return notes
 
 
+def duplicates_part(row: Request) -> tuple[parts.Check, ...]:
+    """Say how many people may have got two copies; their names stand on the sending page."""
+    count = len(mailings.possible_duplicates(row.mailing_id)) if row.mailing_id is not None else 0
+    if not count:
+        return ()
+    words = ngettext(
+        "%(count)s persona pudo recibir dos copias",
+        "%(count)s personas pudieron recibir dos copias",
+        count,
+    )
+    return (
+        parts.Check(
+            tone=parts.Tone.DOUBT,
+            icon="copy",
+            fact=words % {"count": formats.in_words(count, trays.lang(), feminine=True)},
+            more=_("Quedó en duda y se le ofreció otra vez. Quién es está en la página del envío."),
+        ),
+    )
+
+
 def _inside(sentence: str) -> str:
     """Return a sentence as part of another one."""
     return sentence[:1].lower() + sentence[1:].rstrip(".")
@@ -401,7 +421,10 @@ def verdict_part(row: Request, case: casefile.CaseFile) -> dict[str, Any]:
     by = casefile.by_whom(entry, case.people, case.posts) if entry is not None else "Circular"
     at = formats.moment_with_year(timezone.localtime(row.verified_at), trays.lang())
     return {
-        "checks": found.checks if found is not None else verdicts.of_entries(case.entries),
+        "checks": (
+            *(found.checks if found is not None else verdicts.of_entries(case.entries)),
+            *duplicates_part(row),
+        ),
         "verdict": {
             "tone": "c-ok" if good else "c-bad",
             "icon": "circle-check" if good else "alert-triangle",

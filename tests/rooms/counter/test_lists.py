@@ -1,9 +1,12 @@
 """Trays and lists: what waits for whom, few queries, and empty states that say what comes next."""
 
 import pytest
-from django.test import Client
+from django.db import OperationalError
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
 from pytest_django import DjangoAssertNumQueries
 
+from circular.counter.views.errors import server_error
 from circular.people.models import Person
 from counter_town import SignIn, Town
 
@@ -164,3 +167,28 @@ def test_a_page_speaks_the_language_of_its_reader(town: Town, browser: SignIn) -
     Person.objects.filter(pk=town.people["paula"].pk).update(language="en")
 
     assert 'lang="en"' in browser("paula").get("/bandeja").content.decode()
+
+
+def answer_to(fault: Exception, rf: RequestFactory) -> HttpResponse:
+    """Return what a person sees when a view raised this."""
+    try:
+        raise fault
+    except type(fault):
+        return server_error(rf.get("/bandeja"))
+
+
+def test_a_database_that_is_away_is_said_and_comes_back(rf: RequestFactory) -> None:
+    answer = answer_to(OperationalError("the server closed the connection"), rf)
+
+    assert answer.status_code == 503
+    assert answer["Retry-After"] == "60"
+    assert "Nada se perdió" in answer.content.decode()
+
+
+def test_a_fault_of_ours_has_a_code_and_no_trace(rf: RequestFactory, db: None) -> None:
+    answer = answer_to(ZeroDivisionError("secret detail"), rf)
+
+    html = answer.content.decode()
+    assert answer.status_code == 500
+    assert "con el código" in html
+    assert "secret detail" not in html

@@ -220,3 +220,16 @@ def test_a_draft_goes_on_in_its_own_form(town: Town, browser: SignIn, do: str) -
 
     assert answer.status_code == 302
     assert Request.objects.get(pk=pk).state == ("filed" if do == "file" else "draft")
+
+
+def test_a_draft_is_thrown_away_only_after_a_question(town: Town, browser: SignIn) -> None:
+    anna = browser("anna")
+    pk = draft(town, "Sobra")
+
+    asked = anna.get(f"/borradores/{pk}/descartar")
+    assert "¿Descartar este borrador?" in asked.content.decode()
+    assert Request.objects.get(pk=pk).state == "draft"
+
+    assert anna.post(f"/borradores/{pk}/descartar").status_code == 302
+    assert Request.objects.get(pk=pk).state == "cancelled"
+    assert "ya no se puede radicar" in anna.get(f"/borradores/{pk}").content.decode()

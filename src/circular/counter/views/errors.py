@@ -2,8 +2,10 @@
 
 import logging
 import secrets
+import sys
 
 from django.db import Error as DatabaseError
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template import loader
 from django.utils.translation import gettext as _
@@ -66,7 +68,9 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer a fault of ours with a code that the log has too."""
+    """Answer a fault of ours with a code that the log has too; a database that is away is none."""
+    if isinstance(sys.exc_info()[1], OperationalError):
+        return unavailable()
     code = secrets.token_hex(2).upper()
     log.error("fault shown to a person", extra={"fault": code})
     return _page(
@@ -82,13 +86,14 @@ def server_error(request: HttpRequest) -> HttpResponse:
     )
 
 
-def unavailable(request: HttpRequest) -> HttpResponse:
-    """Answer while the database is away: it comes back by itself."""
-    response = _page(
-        request,
-        503,
-        _("Circular vuelve en un momento"),
-        _("La base de datos se está reiniciando. Nada se perdió. Recargue la página en un minuto."),
-    )
+def unavailable() -> HttpResponse:
+    """Answer while the database is away, with a page that asks nothing of it."""
+    facts = {
+        "title": _("Circular vuelve en un momento"),
+        "text": _(
+            "La base de datos se está reiniciando. Nada se perdió. Recargue la página en un minuto."
+        ),
+    }
+    response = HttpResponse(loader.render_to_string("counter/fault_bare.html", facts), status=503)
     response["Retry-After"] = "60"
     return response

@@ -29,6 +29,7 @@ from circular.counter import (
     labels,
     messages,
     pages,
+    parts,
     queries,
     trays,
 )
@@ -101,17 +102,24 @@ def draft_message(request: HttpRequest, request_id: int) -> HttpResponse:
     return response
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def discard(request: HttpRequest, request_id: int) -> HttpResponse:
-    """Cancel a draft that nobody needs."""
+    """Ask before a draft is thrown away, and throw it away by POST."""
     row = _draft(request, request_id)
-    answer = services.cancel(row.pk, by=desk.actor(request), reason="")
-    if isinstance(answer, NotMoved):
-        told.error(request, str(services_words(answer)))
-        return redirect("draft", request_id)
-    told.success(request, _("El borrador se descartó."))
-    return redirect("tray")
+    refused: dict[str, str] | None = None
+    if request.method == "POST":
+        answer = services.cancel(row.pk, by=desk.actor(request), reason="")
+        if not isinstance(answer, NotMoved):
+            told.success(request, _("El borrador se descartó."))
+            return redirect("tray")
+        refused = {"fact": services_words(answer), "remedy": ""}
+    return render(
+        request,
+        "counter/discard.html",
+        {"nav": "cases", **pages.title_part(row), "row": row, "refused": refused},
+        status=409 if refused else 200,
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -516,6 +524,13 @@ def _show(
             "saved_at": row.version.written_at
             if row is not None and row.version and not filed
             else None,
+            "advice": tuple(
+                parts.Check(tone=parts.Tone.WARN, icon="alert-triangle", fact=fact)
+                for fact in (messages.advice_on(row) if row is not None else ())
+            ),
+            "discard_url": reverse("draft-discard", args=[row.pk])
+            if row is not None and not filed
+            else "",
             "steps": _steps(request, form),
             "row": row,
             **message,
