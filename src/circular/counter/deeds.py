@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from circular.counter import parts
@@ -325,7 +325,7 @@ def bar(
     def button(deed: Deed) -> parts.Deed:
         return parts.Deed(
             code=deed.act.value,
-            label=_now("Cancelar lo que falta…")
+            label=gettext("Cancelar lo que falta…")
             if sending and deed.act is Act.CANCEL
             else str(deed.label),
             icon=deed.icon,

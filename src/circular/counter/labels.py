@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from circular.counter.parts import Tone
@@ -224,8 +224,8 @@ MACHINES: dict[str, Promise | str] = {
 def self_pause(code: str) -> tuple[str, str]:
     """Return why a mailing stands still, and who moves it: the relay's recovery, or a person."""
     if code in PAUSES_OF_RELAYS:
-        return str(trouble_name(code)), _now("Sigue por sí mismo cuando se pueda.")
-    return str(trouble_name(code)), _now("Corrija la causa; después pulse Pausar y Reanudar.")
+        return str(trouble_name(code)), gettext("Sigue por sí mismo cuando se pueda.")
+    return str(trouble_name(code)), gettext("Corrija la causa; después pulse Pausar y Reanudar.")
 
 
 @dataclass(frozen=True, slots=True)
