@@ -24,6 +24,7 @@ from circular.counter import (
 )
 from circular.evidence import queries as archive
 from circular.evidence.chain import ChainKey, case_chain, check_chain
+from circular.followup import queries as followup
 from circular.mailformat import tokens
 from circular.mailing import queries as mailings
 from circular.mailing.models import Recipient
@@ -445,7 +446,6 @@ def case_page(request: HttpRequest, row: Request) -> dict[str, Any]:
     digest = row.version.digest if row.version is not None else ""
     count = audience["audience"]["total"] if audience["audience"] else None
     chain = check_case(case)
-    head = archive.house_head()
     entries = len(case.entries)
     history = [
         {
@@ -480,8 +480,20 @@ def case_page(request: HttpRequest, row: Request) -> dict[str, Any]:
         "chain_word": _("Cadena íntegra") if chain else _("La cadena no cuadra"),
         "facts": facts_part(row, case),
         "bar": acts_part(request, row, case, digest=digest, count=count),
-        "anchor": head if head.sequence else None,
+        "anchor": anchor_part(row),
     }
+
+
+def anchor_part(row: Request) -> dict[str, Any] | None:
+    """Return the head of the archive that left the house with the last confirmation of this case.
+
+    Before any confirmation there is none: nothing outside proves this case yet.
+    """
+    told = followup.confirmations(row.pk)
+    if not told:
+        return None
+    last = told[-1]
+    return {"sequence": last.house_sequence, "digest": last.house_digest, "at": last.at}
 
 
 def check_case(case: casefile.CaseFile) -> bool:
