@@ -204,7 +204,8 @@ class Story:
                 return case
             if now != before:
                 before, since = now, time.monotonic()
-                self.say(f"   {number}: {case['state']}")
+                left = f", faltan {case['pending']}" if case["pending"] else ""
+                self.say(f"   {number}: {STATE_WORDS.get(case['state'], case['state'])}{left}")
             elif time.monotonic() - since > PATIENCE:
                 raise StuckError(f"{number} sigue en «{case['state']}»")
             if not self._somebody_acts(number, case):
@@ -252,6 +253,18 @@ def _largest(page: Page) -> Form | None:
     posts = [form for form in page.forms if form.method == "post"]
     return max(posts, key=lambda form: len(form.fields), default=None)
 
+
+STATE_WORDS = {
+    "filed": "radicada",
+    "in_review": "en revisión",
+    "approved": "aprobada",
+    "forwarded": "remitida a la División TIC",
+    "sending": "en envío",
+    "paused": "en pausa",
+    "sent": "enviada",
+    "confirmed": "confirmada",
+    "verified": "verificada",
+}
 
 ONCE = {"tested", "signed_off"}  # a page offers these again and again; one is enough for a story
 
