@@ -44,6 +44,7 @@ class RequestFacts:
     approved_digest: str = ""
     approved_count: int | None = None
     consents: frozenset[int] = field(default_factory=frozenset)  # posts, to the current digest
+    consenters: frozenset[int] = field(default_factory=frozenset)  # the people behind them
     operator: int | None = None
     scheduled_at: datetime | None = None
     held: str = ""

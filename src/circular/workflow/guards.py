@@ -264,7 +264,9 @@ NOT_OWN_TO_SEND: Objection = (
 NOT_APPROVER: Objection = (
     Refusal.APPROVED_BY_YOU,
     lambda facts, deed: (
-        facts.separate_duties and deed.by.person is not None and deed.by.person == facts.approver
+        facts.separate_duties
+        and deed.by.person is not None
+        and deed.by.person in {facts.approver, *facts.consenters}
     ),
 )
 NOT_OWN_URGENCY: Objection = (

@@ -89,6 +89,7 @@ def _new_content(facts: RequestFacts, deed: Deed) -> RequestFacts:
         approved_count=None,
         approver=None,
         consents=frozenset(),
+        consenters=frozenset(),
     )
 
 
@@ -107,6 +108,7 @@ def _back_to_review(facts: RequestFacts, _: Deed) -> RequestFacts:
         approved_count=None,
         approver=None,
         consents=frozenset(),
+        consenters=frozenset(),
     )
 
 
@@ -140,11 +142,16 @@ def _approve(facts: RequestFacts, deed: Deed) -> RequestFacts:
         approved_digest=deed.seen_digest,
         approved_count=deed.seen_count,
         consents=frozenset(),
+        consenters=frozenset(),
     )
 
 
 def _consent(facts: RequestFacts, deed: Deed) -> RequestFacts:
-    return replace(facts, consents=facts.consents | ({deed.post} if deed.post else set()))
+    return replace(
+        facts,
+        consents=facts.consents | ({deed.post} if deed.post else set()),
+        consenters=facts.consenters | ({deed.by.person} if deed.by.person else set()),
+    )
 
 
 S = State
@@ -188,7 +195,7 @@ MOVES: Mapping[Act, Move] = MappingProxyType(
             sources=_from(S.IN_REVIEW, S.FORWARDED, S.SCHEDULED),
             target=None,
             who=g.MAY_TAKE_OVER,
-            guards=(g.HELD, g.ANOTHERS, g.NOT_OWN_REQUEST),
+            guards=(g.HELD, g.ANOTHERS, g.NOT_OWN_REQUEST, g.NOT_APPROVER),
             effect=_take_over,
         ),
         Act.RELEASE_CASE: Move(
@@ -259,7 +266,13 @@ MOVES: Mapping[Act, Move] = MappingProxyType(
             sources=_from(S.APPROVED),
             target=None,
             who=g.AUTHORITY,
-            guards=(g.NOT_OWN_REQUEST, g.NOT_CONSENTED_YET, g.SEEN, g.APPROVAL_HOLDS),
+            guards=(
+                g.NOT_OWN_REQUEST,
+                g.NOT_REGISTRAR,
+                g.NOT_CONSENTED_YET,
+                g.SEEN,
+                g.APPROVAL_HOLDS,
+            ),
             effect=_consent,
         ),
         Act.FORWARD: Move(

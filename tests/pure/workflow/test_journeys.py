@@ -31,6 +31,7 @@ from circular.workflow.transitions import (
     MOVES,
     Move,
     Moved,
+    NotMoved,
     decide,
     replay,
 )
@@ -138,10 +139,8 @@ def laws(before: RequestFacts, deed: Deed, after: RequestFacts) -> None:
         assert after.authorities <= after.consents
     if after.state in {State.SENDING, State.PAUSED}:
         assert after.operator is not None
-        assert after.separate_duties is False or after.operator not in {
-            after.approver,
-            after.requester,
-        }
+    if after.separate_duties and after.operator is not None:
+        assert after.operator not in {after.approver, after.requester, *after.consenters}
     if deed.act is Act.MARK_SENT or (deed.act is Act.VERIFY and after.way is Way.CIRCULAR):
         assert after.sending.settled
         assert after.sending.pending == 0
@@ -344,6 +343,29 @@ def test_the_machine_catches_a_desk(variant: str) -> None:
 
     with pytest.raises(AssertionError):
         run_state_machine_as_test(BrokenDesk, settings=HUNT)
+
+
+def test_the_law_catches_a_desk_where_the_approver_takes_the_sending_over() -> None:
+    scheduled = RequestFacts(
+        id=1,
+        state=State.SCHEDULED,
+        filing_number="CIR-2026-000001",
+        requester=ANNA,
+        digest="aa",
+        approved_digest="aa",
+        approver=PAULA,
+        operator=OTTO,
+    )
+    deed = replace(PLAIN, act=Act.TAKE_OVER, by=PEOPLE[2])
+
+    broken = decide(scheduled, deed, without(Act.TAKE_OVER, R.APPROVED_BY_YOU))
+
+    assert isinstance(broken, Moved)
+    with pytest.raises(AssertionError):
+        laws(scheduled, deed, broken.facts)
+    assert decide(scheduled, deed) == NotMoved(
+        R.APPROVED_BY_YOU, {"act": "take_over", "state": "scheduled"}
+    )
 
 
 def test_every_act_has_a_line_in_the_table() -> None:

@@ -433,6 +433,28 @@ def test_who_approved_does_not_send(cast: Any, reach: Reach) -> None:
     assert refusal(services.accept(draft, by=cast.paula)) is Refusal.APPROVED_BY_YOU
 
 
+def test_who_approved_does_not_take_a_scheduled_sending_over_before_the_clock_starts_it(
+    cast: Any, reach: Reach
+) -> None:
+    draft = reach("forwarded")
+    services.schedule(draft, by=cast.otto, scheduled_at=timezone.now() + timedelta(hours=1))
+    tic = Post.objects.get(code="tic")
+    Holding.objects.create(person_id=cast.paula.person, post=tic, from_on=date(2020, 1, 1))
+
+    assert refusal(services.take_over(draft, by=cast.paula)) is Refusal.APPROVED_BY_YOU
+
+
+def test_who_consented_for_an_authority_does_not_send(cast: Any, reach: Reach) -> None:
+    services.name_authority(cast.deans_post, "student", by=cast.vera)
+    draft = reach("in_review")
+    services.approve(draft, by=cast.paula, seen_digest=digest_of(draft), seen_count=3)
+    services.authorise(draft, by=cast.dean, seen_digest=digest_of(draft))
+    tic = Post.objects.get(code="tic")
+    Holding.objects.create(person_id=cast.dean.person, post=tic, from_on=date(2020, 1, 1))
+
+    assert refusal(services.accept(draft, by=cast.dean)) is Refusal.APPROVED_BY_YOU
+
+
 def test_where_duties_are_not_separate_one_person_may_do_all_but_ask(
     cast: Any, reach: Reach
 ) -> None:

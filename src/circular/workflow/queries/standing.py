@@ -106,6 +106,14 @@ def missing_of(row: Request) -> frozenset[str]:
     return lacking or (frozenset() if version.digest else frozenset({"unfit"}))
 
 
+def _consents(row: Request, digest: str) -> list[tuple[int, int]]:
+    """Return post and person of each consent to the approval that holds."""
+    if not row.approved_digest or row.approved_at is None:
+        return []
+    given = row.authorisations.filter(digest=digest, at__gte=row.approved_at)
+    return list(given.values_list("post_id", "person_id"))
+
+
 def facts_of(
     row: Request,
     *,
@@ -120,6 +128,7 @@ def facts_of(
     if separate_duties is None:
         separate_duties = people.institution().separate_duties
     digest = version.digest if version is not None else ""
+    consents = _consents(row, digest)
     return RequestFacts(
         id=row.pk,
         state=State(row.state),
@@ -135,13 +144,10 @@ def facts_of(
         approver=row.approver_id,
         approved_digest=row.approved_digest,
         approved_count=row.approved_count,
-        consents=frozenset(
-            row.authorisations.filter(digest=digest, at__gte=row.approved_at).values_list(
-                "post_id", flat=True
-            )
-        )
-        if row.state == State.APPROVED and row.approved_at is not None
+        consents=frozenset(post for post, _ in consents)
+        if row.state == State.APPROVED
         else frozenset(),
+        consenters=frozenset(person for _, person in consents),
         operator=row.operator_id,
         scheduled_at=row.scheduled_at,
         held=row.held,
