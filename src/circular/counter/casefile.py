@@ -181,8 +181,8 @@ def _step(
     verb = _("Responden") if len(activity.posts) > 1 else _("Responde")
     duty = _("%(verb)s: %(posts)s. Punto de control: %(point)s.") % {
         "verb": verb,
-        "posts": _lowered(posts),
-        "point": _lowered(activity.control_point),
+        "posts": formats.lowered(posts),
+        "point": formats.lowered(activity.control_point),
     }
     owed = [one for one in case.open_duties if one.stage in activity.stages]
     state, when, tone, icon = _standing(activity, case, now_at, owed, between)
@@ -198,12 +198,6 @@ def _step(
         pending=_pending(activity, case, state),
         live=case.state is State.SENDING and activity.number == now_at,
     )
-
-
-def _lowered(text: str) -> str:
-    """Return a text of the document inside a sentence: small first letter, no full stop."""
-    text = text.strip().rstrip(".")
-    return text[:1].lower() + text[1:] if text[1:2].islower() else text
 
 
 def _standing(

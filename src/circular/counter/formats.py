@@ -128,6 +128,12 @@ def typed_day(value: date) -> str:
     return value.strftime("%d/%m/%Y")
 
 
+def lowered(text: str) -> str:
+    """Return a text as part of a sentence: small first letter, abbreviations and names untouched."""
+    text = text.strip().rstrip(".")
+    return text[:1].lower() + text[1:] if text[1:2].islower() or text[1:2] == " " else text
+
+
 WORDS = {
     "es": (
         "",

@@ -404,6 +404,8 @@ class CountField(forms.CharField):
     @override
     def clean(self, value: Any) -> int:
         """Return the count."""
+        if not str(value or "").strip():
+            raise forms.ValidationError(_("Escriba «%(name)s» en cifras") % {"name": self.label})
         text = str(super().clean(value)).replace(".", "").replace(" ", "")
         if not text.isascii() or not text.isdigit() or len(text) > 9:
             raise forms.ValidationError(_("Escriba «%(name)s» en cifras") % {"name": self.label})
@@ -418,21 +420,27 @@ class DeclareForm(forms.Form):
     refused = CountField(label=gettext_lazy("Rechazados"), initial="0")
     bounced = CountField(label=gettext_lazy("Rebotados"), initial="0")
     suppressed = CountField(label=gettext_lazy("Excluidos"), initial="0")
-    on = DayField(label=gettext_lazy("Día del envío"), required=True)
+    on = DayField(
+        label=gettext_lazy("Día del envío"),
+        help_text=gettext_lazy("Día/mes/año, por ejemplo 4/12/2026."),
+        error_messages={"required": gettext_lazy("Escriba el día del envío")},
+    )
     began = forms.CharField(
         label=gettext_lazy("Primer mensaje"),
         max_length=5,
         help_text=gettext_lazy("En 24 horas, por ejemplo 14:00."),
+        error_messages={"required": gettext_lazy("Escriba la hora del primer mensaje")},
     )
     ended = forms.CharField(
         label=gettext_lazy("Último mensaje"),
         max_length=5,
         help_text=gettext_lazy("En 24 horas, por ejemplo 14:40."),
+        error_messages={"required": gettext_lazy("Escriba la hora del último mensaje")},
     )
     documents = FilesField(
         label=gettext_lazy("Soporte"),
+        required=False,  # asked for in `clean`, in the words of the field
         help_text=gettext_lazy("El reporte de la otra herramienta. Queda en el expediente."),
-        error_messages={"required": gettext_lazy("Adjunte el soporte del envío")},
     )
 
     @override

@@ -251,7 +251,7 @@ def waiting_words(case: casefile.CaseFile, offices: Mapping[str, str]) -> tuple[
     if not owed:
         return nothing, ""
     who = offices.get(owed[0].owed_by, str(labels.ROLES.get(owed[0].owed_by, "")))
-    what = str(labels.STAGE_NAMES.get(owed[0].stage, owed[0].stage)).lower()
+    what = formats.lowered(str(labels.STAGE_NAMES.get(owed[0].stage, owed[0].stage)))
     sentence = _("Lo que sigue es: %(what)s. Lo debe: %(who)s.") % {"what": what, "who": who}
     return nothing, sentence
 
@@ -355,7 +355,8 @@ def notes_part(row: Request) -> list[dict[str, Any]]:
             {
                 "tone": "c-warn",
                 "icon": "player-pause",
-                "fact": _("El envío se detuvo solo: %(reason)s.") % {"reason": _inside(why)},
+                "fact": _("El envío se detuvo solo: %(reason)s.")
+                % {"reason": formats.lowered(why)},
                 "rest": remedy,
             }
         )
@@ -403,11 +404,6 @@ def duplicates_part(row: Request) -> tuple[parts.Check, ...]:
             more=_("Quedó en duda y se le ofreció otra vez. Quién es está en la página del envío."),
         ),
     )
-
-
-def _inside(sentence: str) -> str:
-    """Return a sentence as part of another one."""
-    return sentence[:1].lower() + sentence[1:].rstrip(".")
 
 
 def verdict_part(row: Request, case: casefile.CaseFile) -> dict[str, Any]:

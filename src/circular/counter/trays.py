@@ -138,7 +138,7 @@ def together(waits: Iterable[Wait]) -> list[Wait]:
             by_case[wait.request.pk] = Wait(
                 request=first.request,
                 do=first.do,
-                more=f"{_('También')}: {wait.do.lower()}",
+                more=_("También: %(act)s") % {"act": formats.lowered(wait.do)},
                 code=first.code,
                 duty=first.duty,
             )

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 from django.test import Client
+from django.utils import translation
 
 from counter_town import SignIn, Town, build_town, fill
 
@@ -38,3 +39,10 @@ def browser(town: Town) -> SignIn:
         return client
 
     return sign_in
+
+
+@pytest.fixture(autouse=True)
+def _spanish_again() -> Iterator[None]:
+    """Let no test inherit the language of the reader before it."""
+    with translation.override("es-co"):
+        yield

@@ -326,7 +326,7 @@ def test_a_letter_that_came_in_is_answered_from_its_page(town: Town, browser: Si
     )
     paula = browser("paula")
     address = f"/e/{number}/cartas/{letter}"
-    assert "leer la respuesta" in paula.get("/bandeja").content.decode()
+    assert "También: leer la respuesta" in paula.get("/bandeja").content.decode()
 
     empty = paula.post(address, {"do": "answer", "reason": ""})
     sent = paula.post(address, {"do": "answer", "reason": "Sí, sale el jueves."})
@@ -334,3 +334,20 @@ def test_a_letter_that_came_in_is_answered_from_its_page(town: Town, browser: Si
     assert empty.status_code == 422
     assert sent.status_code == 302
     assert "Respuesta." in page(paula, number)
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "slug"),
+    [
+        ("anna", "in_review", "rechazar"),
+        ("paula", "accepted", "comenzar"),
+        ("otto", "sent", "reenviar"),
+    ],
+)
+def test_the_page_of_an_act_says_at_once_that_it_is_shut(
+    town: Town, browser: SignIn, name: str, state: str, slug: str
+) -> None:
+    html = browser(name).get(f"/e/{town.cases[state]}/actos/{slug}").content.decode()
+
+    assert 'role="alert"' in html
+    assert "data-act=" not in html

@@ -49,6 +49,12 @@ def percent(part: int, whole: int, digits: int = 0) -> str:
 
 
 @register.filter
+def lowered(value: object) -> str:
+    """Write a text as part of a sentence."""
+    return formats.lowered(str(value))
+
+
+@register.filter
 def octets(value: int) -> str:
     """Write a size as 38 kB."""
     return formats.octets(value, _language())

@@ -19,6 +19,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from circular.counter import casefile, deeds, desk, formats, pages, parts, queries, trays, verdicts
@@ -85,8 +86,20 @@ def act(request: HttpRequest, number: str, slug: str) -> HttpResponse:
     if request.method != "POST":
         if not deed.page:
             return redirect("case", number)
-        return _asked(request, row, deed)
+        refusal = _objection(request, row, deed)
+        return _asked(request, row, deed, refused=refusal, shut=refusal is not None)
     return _done(request, row, deed)
+
+
+def _objection(request: HttpRequest, row: Request, deed: deeds.Deed) -> Mapping[str, str] | None:
+    """Return why the reader may not do this now, before they have typed anything."""
+    answer = next((one for one in pages.open_acts_of(request, row) if one.act is deed.act), None)
+    if answer is None:
+        return {
+            "fact": _("Este acto no le corresponde, o ya pasó su momento."),
+            "remedy": _("Vuelva al expediente para ver qué puede hacer ahora."),
+        }
+    return split(answer.sentence) if answer.refusal is not None else None
 
 
 def signer(request: HttpRequest, deed: deeds.Deed) -> Actor:
@@ -128,7 +141,11 @@ def _refused(
 
 def refusal_words(answer: NotMoved) -> dict[str, str]:
     """Return a refusal as fact and remedy."""
-    sentence = words.sentence(answer)
+    return split(words.sentence(answer))
+
+
+def split(sentence: str) -> dict[str, str]:
+    """Return the fact and the remedy of a sentence of the desk."""
     fact, stop, remedy = sentence.partition(". ")
     return {"fact": fact + ("." if stop else ""), "remedy": remedy}
 
@@ -253,12 +270,15 @@ def _declare(pk: int, by: Actor, given: Mapping[str, Any]) -> Answer:
 
 def _verify(request: HttpRequest, row: Request, by: Actor) -> Answer:
     """Record a person's verdict with the checks as they stand."""
-    positive = request.POST.get("verdict") != Verdict.NEGATIVE.value
+    try:
+        verdict = Verdict(request.POST.get("verdict", ""))
+    except ValueError:  # no button was pressed: nothing is verified by silence
+        return NotMoved(Refusal.VERDICT_MISSING)
     found = verdicts.of_case(row.pk)
     return services.verify(
         row.pk,
         by=by,
-        verdict=Verdict.POSITIVE if positive else Verdict.NEGATIVE,
+        verdict=verdict,
         reasons=found.reasons if found is not None else (),
         checks=found.for_letter if found is not None else (),
         difference=found.difference if found is not None else (),
@@ -280,7 +300,7 @@ def form_of(deed: deeds.Deed, row: Request, data: Any = None, files: Any = None)
         case Act.DECLARE_SENT:
             return DeclareForm(data, files)
         case Act.REJECT:
-            return RejectForm(data, hint=_HINT_READ, need=_("Escriba por qué se rechaza"))
+            return RejectForm(data, hint=str(_HINT_READ), need=_("Escriba por qué se rechaza"))
         case (
             Act.RETURN
             | Act.SEND_BACK
@@ -292,7 +312,7 @@ def form_of(deed: deeds.Deed, row: Request, data: Any = None, files: Any = None)
             | Act.ASK_MISSING
         ):
             label, need = reason_words(deed.act)
-            return ReasonForm(data, label=label, hint=_HINT_READ, need=need)
+            return ReasonForm(data, label=label, hint=str(_HINT_READ), need=need)
         case _other:
             return forms.Form(data)
 
@@ -314,7 +334,7 @@ def reason_words(what: Act) -> tuple[str, str]:
     }[what]
 
 
-_HINT_READ = _("Lo leerán el solicitante y las oficinas, y queda en el expediente.")
+_HINT_READ = gettext_lazy("Lo leerán el solicitante y las oficinas, y queda en el expediente.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,6 +357,7 @@ def _asked(
     *,
     form: forms.Form | None = None,
     refused: Mapping[str, str] | None = None,
+    shut: bool = False,
     status: int = 200,
 ) -> HttpResponse:
     asked = asking(row, deed)
@@ -355,6 +376,7 @@ def _asked(
             "form": form,
             "multipart": form.is_multipart(),
             "refused": refused,
+            "shut": shut,
             "question": asked.question,
             "button": asked.button,
             "back": asked.back,
@@ -462,7 +484,7 @@ def _people(count: int, one: str, many: str) -> str:
 def _ask_cancel(row: Request, number: str) -> Asked:
     """Count who will not get it, who has it already, and who stays in doubt."""
     totals = casefile.totals(row)
-    if totals is None or totals.declared or State(row.state) not in {State.SENDING, State.PAUSED}:
+    if totals is None or totals.declared or row.started_at is None:
         return Asked(
             question=_("¿Cancelar esta solicitud?"),
             button=_("Cancelar %(number)s") % {"number": number},

@@ -323,6 +323,7 @@ def limit_list(request: HttpRequest) -> HttpResponse:
                 {
                     "stage": stage.value,
                     "lane": "urgente" if urgent else "ordinario",
+                    "lane_name": _("Urgente") if urgent else _("Ordinario"),
                     "name": labels.STAGE_NAMES[stage.value],
                     "urgent": urgent,
                     "minutes": limits[stage, urgent].after,

@@ -136,9 +136,11 @@ def _rate(row: Request, totals: parts.Totals) -> int:
 def page(request: HttpRequest, row: Request, mailing: Mailing) -> dict[str, Any]:
     """Return everything the sending page draws."""
     reader = desk.reader(request)
+    # Who asked reads how many; the people behind the figures are the offices' business.
+    sees_people = reader.may(Permission.SEE_ALL_CASES)
     doubts = outcomes.doubts(mailing.pk, limit=SHOWN)
     problems = outcomes.problems(mailing.pk, limit=SHOWN)
-    duplicates = mailings.possible_duplicates(mailing.pk, limit=SHOWN)
+    duplicates = mailings.possible_duplicates(mailing.pk, limit=SHOWN) if sees_people else []
     open_acts = {one.act for one in pages.open_acts_of(request, row) if one.refusal is None}
     bar = deeds.bar(
         number=row.filing_number or "",
@@ -156,18 +158,17 @@ def page(request: HttpRequest, row: Request, mailing: Mailing) -> dict[str, Any]
         **pages.title_part(row),
         **progress_part(row, mailing),
         "bar": bar,
-        "doubts": [_doubt(one) for one in doubts],
+        "doubts": [_doubt(one) for one in doubts] if sees_people else [],
         "doubts_heading": words % {"word": formats.in_words(count, trays.lang(), feminine=True)}
         if count
         else _("Nadie en duda"),
+        "sure": not count,
         "more_doubts": max(0, count - len(doubts)),
         "may_resolve": reader.may(Permission.OPERATE_SENDING),
         "duplicates": [
             {"address": one.address, "told": labels.RECIPIENT_STATES.get(one.state.value, "")}
             for one in duplicates
-        ]
-        if reader.may(Permission.SEE_ALL_CASES)
-        else [],
+        ],
         "duplicates_heading": ngettext(
             "%(count)s persona pudo recibir dos copias",
             "%(count)s personas pudieron recibir dos copias",
@@ -175,7 +176,7 @@ def page(request: HttpRequest, row: Request, mailing: Mailing) -> dict[str, Any]
         )
         % {"count": formats.in_words(len(duplicates), trays.lang(), feminine=True)},
         "reasons": _reasons(problems),
-        "problems": [_problem(one) for one in problems],
+        "problems": [_problem(one) for one in problems] if sees_people else [],
         "relays": [relay_words.row(one, timezone.now()) for one in relays.relays()],
         "may_administer": reader.may(Permission.ADMINISTER),
         "tests": _tests(row),
