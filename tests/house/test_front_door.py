@@ -8,11 +8,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from urllib.parse import quote
 
 import pytest
 from django.db import connection, connections
 
+import own_database
 from circular.directory.services import import_accounts
 from circular.evidence.actors import SYSTEM
 from circular.evidence.models import Blob, Entry
@@ -45,15 +45,6 @@ def house() -> None:
     )
 
 
-def database_url() -> str:
-    """Name the test's own database as a child process reads it."""
-    facts = connection.settings_dict
-    return (
-        f"postgresql://{quote(facts['USER'])}:{quote(facts['PASSWORD'])}"
-        f"@{facts['HOST']}:{facts['PORT']}/{facts['NAME']}"
-    )
-
-
 @contextmanager
 def door(database: str = "") -> Iterator[tuple["subprocess.Popen[str]", int]]:
     """Run the door in a process of its own, so that it can be killed."""
@@ -61,7 +52,7 @@ def door(database: str = "") -> Iterator[tuple["subprocess.Popen[str]", int]]:
         [sys.executable, "-c", CHILD],
         env={
             **os.environ,
-            "CIRCULAR_DATABASE_URL": database or database_url(),
+            "CIRCULAR_DATABASE_URL": database or own_database.address(),
             "DJANGO_SETTINGS_MODULE": os.environ["DJANGO_SETTINGS_MODULE"],
         },
         stdout=subprocess.PIPE,

@@ -11,8 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from django.db import connection
-
+import own_database
 from circular.mailing.models import Recipient
 from post_office import Release, Sink, release, sink, states
 
@@ -87,13 +86,13 @@ print(json.dumps({"killed": killed}))
 
 def walk(mailing_id: int, folder: Path, steps: int, *broken: str) -> int:
     """Let the walker die at each step, then finish; give how often it died."""
-    facts = connection.settings_dict
-    at = f"{facts['HOST']}:{facts['PORT']}" if facts["PORT"] else facts["HOST"]
-    url = f"postgresql://{facts['USER']}:{facts['PASSWORD']}@{at}/{facts['NAME']}"
     done = subprocess.run(
         [sys.executable, "-c", WALKER, str(mailing_id), str(steps), str(folder), *broken],
         env=os.environ
-        | {"CIRCULAR_DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "circular.config.settings"},
+        | {
+            "CIRCULAR_DATABASE_URL": own_database.address(),
+            "DJANGO_SETTINGS_MODULE": "circular.config.settings",
+        },
         stdout=subprocess.PIPE,
         text=True,
         timeout=110,

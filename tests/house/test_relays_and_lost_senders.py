@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from django.db import connection
 
+import own_database
 from circular.dispatch.models import Lease
 from circular.mailing.kinds import MailClass
 from circular.mailing.models import Recipient
@@ -31,18 +31,11 @@ asyncio.run(main())
 """
 
 
-def _address() -> str:
-    facts = connection.settings_dict
-    host, port = facts["HOST"], facts["PORT"]
-    at = f"{host}:{port}" if port else host
-    return f"postgresql://{facts['USER']}:{facts['PASSWORD']}@{at}/{facts['NAME']}"
-
-
 @asynccontextmanager
 async def sender_process(lease: float = 900) -> AsyncIterator[asyncio.subprocess.Process]:
     """A real sender process on the test's database."""
     environment = os.environ | {
-        "CIRCULAR_DATABASE_URL": _address(),
+        "CIRCULAR_DATABASE_URL": own_database.address(),
         "CIRCULAR_DATA_FOLDER": tempfile.gettempdir(),
         "DJANGO_SETTINGS_MODULE": "circular.config.settings",
     }

@@ -10,14 +10,13 @@ from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
 from aiosmtpd.controller import Controller
-from django.db import connection
 
+import own_database
 from circular.dispatch.models import Relay
 from circular.workflow import services as desk
 from circular.workflow.models import Duty, Request
@@ -78,11 +77,7 @@ Work = Callable[[datetime], None]
 def work_at(require_program: Callable[[str, str], str]) -> Work:
     """Return what starts a real worker once, believing that it is another time."""
     faketime = require_program("faketime", "faketime")
-    facts = connection.settings_dict
-    url = (
-        f"postgresql://{quote(facts['USER'])}:{quote(facts['PASSWORD'])}"
-        f"@{facts['HOST']}:{facts['PORT']}/{facts['NAME']}"
-    )
+    url = own_database.address()
 
     def work(at: datetime) -> None:
         moment = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -9,6 +9,7 @@ import psycopg
 from django.db import connection
 from psycopg import sql
 
+import own_database
 from circular.dispatch import services as services_of_relays
 from circular.dispatch.models import Lease, Relay, Worker
 from circular.dispatch.sender import run
@@ -401,17 +402,16 @@ def test_a_database_that_restarts_again_and_again_loses_nobody(
 ) -> None:
     """Scenario 4 of reliability.md §6, in small: every connection cut, new ones refused a while."""
     mailing_id = release(150)
-    facts = connection.settings_dict
-    keys = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD"}
-    address = {key: facts[name] for key, name in keys.items() if facts[name]}
-    name = sql.Identifier(facts["NAME"])
+    name = sql.Identifier(connection.settings_dict["NAME"])
 
     def restart() -> None:
-        with psycopg.connect(**address, dbname="postgres", autocommit=True) as elsewhere:
+        with psycopg.connect(
+            own_database.address(), dbname="postgres", autocommit=True
+        ) as elsewhere:
             elsewhere.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
             elsewhere.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
-                [facts["NAME"]],
+                [connection.settings_dict["NAME"]],
             )
             time.sleep(0.7)
             elsewhere.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection, transaction
 
+import own_database
 from circular.evidence import queries, services
 from circular.evidence.actors import CLOCK, Actor
 from circular.evidence.chain import HOUSE, case_chain, mailing_chain
@@ -193,14 +194,9 @@ while True:
 
 @pytest.mark.django_db(transaction=True)
 def test_kills_while_appending_leave_an_archive_that_verifies() -> None:
-    database = connection.settings_dict
-    url = (
-        f"postgresql://{database['USER']}:{database['PASSWORD']}@{database['HOST']}"
-        f":{database['PORT']}/{database['NAME']}"
-    )
     environment = {
         **os.environ,
-        "CIRCULAR_DATABASE_URL": url,
+        "CIRCULAR_DATABASE_URL": own_database.address(),
         "DJANGO_SETTINGS_MODULE": "circular.config.settings",
     }
     before = 0
