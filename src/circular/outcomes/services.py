@@ -32,7 +32,7 @@ from circular.evidence.actors import CLOCK, DOOR, Actor
 from circular.evidence.services import EntryDraft, append, mailing_chain
 from circular.mailing import queries as mailing_queries
 from circular.mailing import services as mailing
-from circular.mailing.kinds import MailingKind
+from circular.mailing.kinds import MailingKind, MailingState
 from circular.mailing.models import Mailing
 from circular.mailing.recipients import Reason, RecipientState
 from circular.outcomes.verdicts import (
@@ -296,13 +296,17 @@ def resolve_doubt(
 
     Units:   ``reason`` is a code that stands in the entry; a note belongs to the case
     Locks:   the mailing, the recipient, the mailing's chain
-    Repeat:  False when the row is in doubt no more: somebody else was first
+    Repeat:  False when the row is in doubt no more: somebody else was first; and for offering
+             again what was cancelled: nothing of it goes out any more
     """
     now = timezone.now()
     held = mailing.hold_mailings([recipient_id])
     if not held or not _is_in_doubt(recipient_id):
         return False
     mailing_id = held[0].pk
+    cancelled = held[0].state == MailingState.CANCELLED
+    if cancelled and resolution is Resolution.OFFER_AGAIN:
+        return False
     match resolution:
         case Resolution.ACCEPTED:
             state, why = RecipientState.ACCEPTED, ""

@@ -258,6 +258,20 @@ def test_a_person_ends_a_doubt_once(
     assert mailing_queries.mailing(mailing_id).totals.balances
 
 
+def test_a_doubt_about_what_was_cancelled_is_not_offered_again(
+    release: Release, lease: Lease
+) -> None:
+    mailing_id = release()
+    people = lease(mailing_id, 1)
+    services.settle([fact(people[0], Verdict.IN_DOUBT)], lease=1, by=RELAY)
+    mailing_services.cancel_mailing(mailing_id, by=OTTO)
+
+    assert not services.resolve_doubt(people[0], Resolution.OFFER_AGAIN, by=OTTO)
+
+    assert state_of(people[0]) == "in_doubt"
+    assert services.resolve_doubt(people[0], Resolution.GIVE_UP, by=OTTO)
+
+
 def test_a_doubt_offered_again_reopens_the_mailing_and_names_the_duplicate(
     release: Release, lease: Lease
 ) -> None:
