@@ -233,6 +233,65 @@ def test_a_doubt_is_resolved_once_by_a_person(town: Town, browser: SignIn) -> No
     assert f'data-duplicate="{doubtful.address}"' in answer.content.decode()
 
 
+def test_who_asked_reads_how_many_but_not_who_is_in_doubt(town: Town, browser: SignIn) -> None:
+    pk = draft(town, "Jornada de salud")
+    number = walk(town, pk, "sending")
+    some_settled(pk)
+    troubled = Recipient.objects.filter(mailing__case=pk, state__in=["in_doubt", "refused"])
+    people = [one.address for one in troubled]
+    assert people
+
+    seen = browser("anna").get(f"/e/{number}/envio").content.decode()
+
+    assert "Dos personas en duda" in seen
+    assert not [one for one in people if one in seen]
+    assert "Nadie está en duda" not in seen
+    for_the_office = browser("paula").get(f"/e/{number}/envio").content.decode()
+    assert [one for one in people if one in for_the_office] == people
+
+
+def test_a_cancelled_sending_offers_nobody_the_message_again(town: Town, browser: SignIn) -> None:
+    pk = draft(town, "Jornada de salud")
+    number = walk(town, pk, "sending")
+    some_settled(pk)
+    otto = browser("otto")
+    otto.post(f"/e/{number}/actos/cancelar", {"reason": "Cambió la fecha"})
+    doubtful = Recipient.objects.filter(mailing__case=pk, state="in_doubt").first()
+    assert doubtful is not None
+
+    seen = otto.get(f"/e/{number}/envio").content.decode()
+    otto.post(f"/e/{number}/envio/dudas/{doubtful.pk}", {"resolution": "offer_again"})
+
+    assert 'value="offer_again"' not in seen
+    assert 'value="give_up"' in seen
+    doubtful.refresh_from_db()
+    assert doubtful.state == "in_doubt"
+
+
+def test_cancelling_what_was_sent_in_part_does_not_say_that_nobody_has_it(
+    town: Town, browser: SignIn
+) -> None:
+    number = walk(town, draft(town, "Jornada de salud"), "sent")
+    browser("paula").post(
+        f"/e/{number}/actos/no-enviado", {"reason": "La cuenta testigo no lo tiene"}
+    )
+
+    html = browser("anna").get(f"/e/{number}/actos/cancelar").content.decode()
+
+    assert "Nadie lo ha recibido" not in html
+    assert "Eso no se puede deshacer." in html
+
+
+def test_silence_is_no_verdict(town: Town, browser: SignIn) -> None:
+    pk = draft(town, "Jornada de salud")
+    number = walk(town, pk, "confirmed")
+
+    answer = browser("paula").post(f"/e/{number}/actos/verificar")
+
+    assert answer.status_code == 409
+    assert Request.objects.get(pk=pk).state == "confirmed"
+
+
 def test_the_case_file_is_handed_out_by_post_only(town: Town, browser: SignIn) -> None:
     number = town.cases["closed"]
     paula = browser("paula")

@@ -498,17 +498,22 @@ def _ask_cancel(row: Request, number: str) -> Asked:
                 )
             ],
         )
-    touched = [
-        _check(
-            parts.Tone.BAD,
-            "circle-x",
-            _people(
-                totals.pending,
-                _("%(count)s persona no lo recibirá."),
-                _("%(count)s personas no lo recibirán."),
-            ),
-            _("Quedarán excluidas con la razón «cancelado»."),
-        ),
+    under_way = State(row.state) in {State.SENDING, State.PAUSED}
+    touched = []
+    if under_way:
+        touched.append(
+            _check(
+                parts.Tone.BAD,
+                "circle-x",
+                _people(
+                    totals.pending,
+                    _("%(count)s persona no lo recibirá."),
+                    _("%(count)s personas no lo recibirán."),
+                ),
+                _("Quedarán excluidas con la razón «cancelado»."),
+            )
+        )
+    touched.append(
         _check(
             parts.Tone.IDLE,
             "circle-check",
@@ -518,8 +523,8 @@ def _ask_cancel(row: Request, number: str) -> Asked:
                 _("%(count)s ya lo tienen en su servidor."),
             ),
             _("Eso no se puede deshacer."),
-        ),
-    ]
+        )
+    )
     if totals.in_doubt:
         touched.append(
             _check(
@@ -539,8 +544,12 @@ def _ask_cancel(row: Request, number: str) -> Asked:
             "link": _("Volver al envío para pausar"),
         }
     return Asked(
-        question=_("¿Cancelar lo que falta de este envío?"),
-        button=_people(
+        question=_("¿Cancelar lo que falta de este envío?")
+        if under_way
+        else _("¿Cancelar esta solicitud?"),
+        button=_("Cancelar %(number)s") % {"number": number}
+        if not under_way
+        else _people(
             totals.pending,
             _("Cancelar el envío a %(count)s persona"),
             _("Cancelar el envío a %(count)s personas"),

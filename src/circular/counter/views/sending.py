@@ -72,7 +72,7 @@ def progress(request: HttpRequest, number: str) -> HttpResponse:
 @login_required
 def resolve(request: HttpRequest, number: str, recipient_id: str) -> HttpResponse:
     """Record what a person decided about one doubt."""
-    _row, mailing = _case(request, number)
+    row, mailing = _case(request, number)
     desk.require(request, Permission.OPERATE_SENDING)
     if not Recipient.objects.filter(pk=recipient_id, mailing=mailing).exists():
         raise Http404
@@ -80,7 +80,9 @@ def resolve(request: HttpRequest, number: str, recipient_id: str) -> HttpRespons
         resolution = Resolution(request.POST.get("resolution", ""))
     except ValueError:
         raise Http404 from None
-    if resolve_doubt(int(recipient_id), resolution, by=desk.actor(request, Role.TIC)):
+    if resolution is Resolution.OFFER_AGAIN and State(row.state) is State.CANCELLED:
+        told.warning(request, _("La solicitud está cancelada: a nadie se le ofrece otra vez."))
+    elif resolve_doubt(int(recipient_id), resolution, by=desk.actor(request, Role.TIC)):
         told.success(request, _("La duda quedó resuelta."))
     else:
         told.warning(
@@ -165,6 +167,7 @@ def page(request: HttpRequest, row: Request, mailing: Mailing) -> dict[str, Any]
         "sure": not count,
         "more_doubts": max(0, count - len(doubts)),
         "may_resolve": reader.may(Permission.OPERATE_SENDING),
+        "may_offer": State(row.state) is not State.CANCELLED,
         "duplicates": [
             {"address": one.address, "told": labels.RECIPIENT_STATES.get(one.state.value, "")}
             for one in duplicates
