@@ -17,3 +17,9 @@ class NotAWorkerError(DispatchError):
     """This process does not hold the lock of its number any more."""
 
     code = "not_a_worker"
+
+
+class PasswordNeededError(DispatchError):
+    """The relay's host changed: a password that nobody typed is not said to another server."""
+
+    code = "password_needed"

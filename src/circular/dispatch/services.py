@@ -28,7 +28,7 @@ from django.utils import timezone
 
 from circular.dispatch import queries
 from circular.dispatch.dialling import RelayTest, try_out_now
-from circular.dispatch.errors import NotAWorkerError, RelayUnknownError
+from circular.dispatch.errors import NotAWorkerError, PasswordNeededError, RelayUnknownError
 from circular.dispatch.journal import sheets_in, verdicts_on
 from circular.dispatch.models import Lease, LeaseState, Relay, Security, Worker
 from circular.dispatch.pacing import DEFAULT_PACE, Pace, rest_after
@@ -74,11 +74,12 @@ def save_relay(
 ) -> int:
     """Add or change a relay; a password of None keeps the one that is sealed.
 
-    A change ends the relay's rest: the next mail tries it at once.
+    A change ends the relay's rest: the next mail tries it at once. Nobody who may change a relay
+    learns its password by naming a server of their own: another host needs it typed again.
 
     Locks:   the relay row (no key)
-    Raises:  ValueError for a security that is none; RelayUnknownError; IntegrityError for a name
-             that another relay has
+    Raises:  ValueError for a security that is none; RelayUnknownError; PasswordNeededError;
+             IntegrityError for a name that another relay has
     """
     row = Relay()
     if relay_id is not None:
@@ -86,12 +87,16 @@ def save_relay(
         if found is None:
             raise RelayUnknownError(str(relay_id))
         row = found
+    if not username:
+        password = ""
+    if password is None and row.password_sealed and row.host != host.strip():
+        raise PasswordNeededError(str(relay_id))
     row.name, row.host, row.port = name.strip(), host.strip(), port
     row.security = Security(security)
     row.verify = verify
     row.username = username
     if password is not None:
-        row.password_sealed = seal(password)
+        row.password_sealed = seal(password) if username else ""
     row.max_connections, row.rank, row.active = max_connections, rank, active
     row.resting_until, row.failures, row.trouble, row.trouble_detail = None, 0, "", ""
     row.save()

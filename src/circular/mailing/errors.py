@@ -35,3 +35,9 @@ class RuleMismatchError(MailingError):
     """The audience to freeze is not the audience of the approved content."""
 
     code = "rule_mismatch"
+
+
+class PasswordNeededError(MailingError):
+    """The mailbox's host changed: a password that nobody typed is not said to another server."""
+
+    code = "password_needed"

@@ -7,6 +7,11 @@ from django.test import Client, RequestFactory
 from pytest_django import DjangoAssertNumQueries
 
 from circular.counter.views.errors import server_error
+from circular.dispatch import queries as relays
+from circular.dispatch import services as dispatch
+from circular.evidence.actors import SYSTEM
+from circular.mailing.models import WitnessMailbox
+from circular.mailing.services import add_witness
 from circular.people.models import Person
 from counter_town import SignIn, Town
 
@@ -128,6 +133,62 @@ def test_a_time_limit_is_typed_in_hours(town: Town, browser: SignIn) -> None:
     assert bad.status_code == 422
     assert good.status_code == 302
     assert "6 h 30 min" in admin.get("/administracion/plazos").content.decode()
+
+
+@pytest.mark.parametrize("username", ["circular", ""])
+def test_a_password_is_never_said_to_a_server_that_somebody_else_names(
+    town: Town, browser: SignIn, username: str
+) -> None:
+    relay = dispatch.add_relay(
+        name="salida-9", host="127.0.0.1", port=1, security="none",
+        username="circular", password="s3creto", by=SYSTEM,
+    )  # fmt: skip
+    form = {
+        "name": "salida-9",
+        "host": "localhost",
+        "port": "1",
+        "security": "none",
+        "username": username,
+        "max_connections": "2",
+        "rank": "1",
+        "active": "on",
+    }
+
+    answer = browser("otto").post(f"/administracion/servidores/{relay}", form)
+
+    access = relays.relay_access(relay)
+    assert access is not None
+    if username:
+        assert answer.status_code == 422
+        assert "Escriba otra vez la contraseña" in answer.content.decode()
+        assert access.host == "127.0.0.1"
+    else:
+        assert access.host == "localhost"
+        row = relays.relay(relay)
+        assert row is not None
+        assert not row.has_password
+
+
+def test_the_password_of_a_witness_is_not_said_to_another_server(
+    town: Town, browser: SignIn
+) -> None:
+    witness = add_witness(
+        address="testigo-9@unimacizo.example", imap_host="imap.example", imap_port=993,
+        security="tls", username="testigo", password="s3creto", by=SYSTEM,
+    )  # fmt: skip
+    form = {
+        "address": "testigo-9@unimacizo.example",
+        "imap_host": "imap.elsewhere.example",
+        "imap_port": "993",
+        "security": "none",
+        "username": "testigo",
+        "folder": "INBOX",
+    }
+
+    answer = browser("admin").post(f"/administracion/testigos/{witness}", form)
+
+    assert answer.status_code == 422
+    assert WitnessMailbox.objects.get(pk=witness).imap_host == "imap.example"
 
 
 def test_a_relay_that_does_not_answer_is_saved_and_said(town: Town, browser: SignIn) -> None:

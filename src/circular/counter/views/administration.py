@@ -23,10 +23,12 @@ from circular.counter import desk, formats, labels, relay_words, trays
 from circular.counter.admin_forms import LimitForm, RecessForm, RelayForm, RulesForm, WitnessForm
 from circular.dispatch import queries as relays
 from circular.dispatch import services as dispatch
+from circular.dispatch.errors import PasswordNeededError
 from circular.dispatch.labels import trouble_name
 from circular.evidence.actors import Actor
 from circular.mailing import services as mailing
 from circular.mailing.content import ContentError
+from circular.mailing.errors import PasswordNeededError as WitnessPasswordNeededError
 from circular.mailing.models import WitnessMailbox
 from circular.people.models import Post
 from circular.people.roles import Permission
@@ -122,6 +124,8 @@ DOORS: tuple[tuple[Permission, str, str, Promise, Promise], ...] = (
     ),
 )
 
+TYPE_IT_AGAIN = gettext_lazy("Escriba otra vez la contraseña: cambió el servidor")
+
 
 def _may_keep_relays(request: HttpRequest) -> Actor:
     """Return who keeps relays: the IT Division or the administrator."""
@@ -197,6 +201,8 @@ def relay(request: HttpRequest, relay_id: int | None = None) -> HttpResponse:
                     relay_id=relay_id,
                     by=by,
                 )
+            except PasswordNeededError:
+                form.add_error("password", TYPE_IT_AGAIN)
             except IntegrityError:
                 form.add_error("name", _("Escriba un nombre que no tenga otro servidor"))
             else:
@@ -283,6 +289,8 @@ def witness(request: HttpRequest, witness_id: int | None = None) -> HttpResponse
                     witness_id=witness_id,
                     by=by,
                 )
+            except WitnessPasswordNeededError:
+                form.add_error("password", TYPE_IT_AGAIN)
             except ContentError:
                 form.add_error("address", _("Escriba una dirección completa, como testigo@dominio"))
             except IntegrityError:

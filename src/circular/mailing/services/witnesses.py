@@ -9,6 +9,7 @@ from circular.evidence.actors import Actor
 from circular.evidence.services import HOUSE, EntryDraft, append
 from circular.mailformat.addresses import normalize
 from circular.mailing.content import ContentError
+from circular.mailing.errors import PasswordNeededError
 from circular.mailing.models import WitnessMailbox
 from circular.mailing.sealed import seal
 
@@ -56,7 +57,9 @@ def save_witness(
 ) -> int:
     """Add or change a witness mailbox; a password of None keeps the one that is sealed.
 
-    Raises:  ContentError for an address that is none
+    Locks:   the mailbox's row (no key)
+    Raises:  ContentError for an address that is none; PasswordNeededError for another host without
+             the password typed again
     """
     canonical = normalize(address)
     if canonical is None:
@@ -75,8 +78,12 @@ def save_witness(
     if witness_id is None:
         row = WitnessMailbox.objects.create(**values)
     else:
-        WitnessMailbox.objects.filter(pk=witness_id).update(**values)
-        row = WitnessMailbox.objects.get(pk=witness_id)
+        row = WitnessMailbox.objects.select_for_update(no_key=True).get(pk=witness_id)
+        if password is None and row.password_sealed and row.imap_host != values["imap_host"]:
+            raise PasswordNeededError(str(witness_id))
+        for name, value in values.items():
+            setattr(row, name, value)
+        row.save(update_fields=list(values))
     append(
         EntryDraft(
             chain=HOUSE,
