@@ -83,7 +83,7 @@ def run(args: Namespace) -> int:
     from circular.config.duties import set_up_django
 
     set_up_django()
-    with _scratch_database():
+    with scratch_database():
         found = _measured(args, address)
     if args.json:
         print(json.dumps(found))
@@ -94,7 +94,7 @@ def run(args: Namespace) -> int:
 
 
 @contextmanager
-def _scratch_database() -> Iterator[None]:
+def scratch_database() -> Iterator[None]:
     """Work in a database of our own beside the installation's, and drop it."""
     from django.core.management import call_command
     from django.db import connection, connections
