@@ -51,7 +51,7 @@ def file_of(row: Request) -> casefile.CaseFile:
     people, posts = casefile.people_in(entries)
     return casefile.CaseFile(
         request=row,
-        procedure=workflow.procedure_of(row.pk),
+        procedure=workflow.pinned(row.procedure),
         entries=entries,
         duties=queries.duties_on(row.pk),
         letters=queries.letters_on(row.pk),
