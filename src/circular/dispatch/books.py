@@ -205,7 +205,7 @@ class Books:
         except DatabaseError:
             raise
         except Exception:
-            # Part of the SMTP session's loop (style.md §6.3): ends as a fact for each recipient.
+            # Part of the SMTP session's loop (style.md §6.3): the mailing waits and says why.
             logger.exception("mailing cannot be printed", extra={"mailing": mailing_id})
             return None
         if len(self._presses) >= MOST_PRESSES:

@@ -19,6 +19,7 @@ TROUBLES: dict[Trouble, StrOrPromise] = {
     Trouble.MESSAGE_REFUSED: _("El servidor de salida rechazó el mensaje"),
     Trouble.SENDER_REFUSED: _("El servidor de salida no acepta este remitente"),
     Trouble.EVERYBODY_REFUSED: _("El servidor de salida rechazó todo lo que se le entregó"),
+    Trouble.UNPRINTABLE: _("Circular no pudo preparar el mensaje; nada salió"),
     Trouble.LACKS_SMTPUTF8: _("El servidor de salida no admite direcciones con tildes o eñes"),
     Trouble.LACKS_8BITMIME: _("El servidor de salida no admite contenido de 8 bits"),
     Trouble.NO_RELAY: _("No hay ningún servidor de salida activo"),

@@ -26,7 +26,7 @@ import heapq
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -320,7 +320,10 @@ class Sender:
 
     def _offer(self, session: Session, job: _Job, offers: dict[int, _Job]) -> int:
         """Begin an offer; say how many have begun (none where the copy cannot be printed)."""
-        copy = _printed(job)
+        if job.press is None:
+            self._hold_back(job)
+            return 0
+        copy = _printed(job.press, job.person)
         if copy is None:
             reason = Trouble.MESSAGE_REFUSED.value
             self._settle(job, Verdict.REFUSED, timezone.now(), reason=reason, source=Source.POLICY)
@@ -331,10 +334,21 @@ class Sender:
         )
         session.begin(envelope)
         if session.is_offering(job.recipient):
-            task = asyncio.create_task(self._mark(session, job, offers))
-            self._marking.add(task)
-            task.add_done_callback(self._marking.discard)
+            self._soon(self._mark(session, job, offers))
         return 1
+
+    def _hold_back(self, job: _Job) -> None:
+        """Let everybody wait whose message nobody here can print: that is ours, not theirs."""
+        self._broken_off[job.recipient] += 1
+        wait = retry_after(self._broken_off[job.recipient], self._dice.random(), self._pace)
+        now = timezone.now()
+        self._settle(job, Verdict.UNTRIED, now, next_try=now + wait)
+        self._soon(self._pause(job.mailing, Trouble.UNPRINTABLE))
+
+    def _soon(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._marking.add(task)
+        task.add_done_callback(self._marking.discard)
 
     async def _mark(self, session: Session, job: _Job, offers: dict[int, _Job]) -> None:
         """Make an offer durable while its commands travel; then its body may leave."""
@@ -451,14 +465,12 @@ class Sender:
         return not self._stop.is_set()
 
 
-def _printed(job: _Job) -> RenderedMessage | None:
-    if job.press is None:
-        return None
+def _printed(press: Press, person: RecipientFacts) -> RenderedMessage | None:
     try:
-        return job.press.print_copy(job.person)
+        return press.print_copy(person)
     except Exception:
         # Part of the session's loop: a copy that cannot be printed is a fact about one person.
-        logger.exception("copy cannot be printed", extra={"recipient": job.recipient})
+        logger.exception("copy cannot be printed", extra={"recipient": person.id})
         return None
 
 

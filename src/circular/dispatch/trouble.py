@@ -42,6 +42,7 @@ class Trouble(StrEnum):
     MESSAGE_REFUSED = "message_refused"
     SENDER_REFUSED = "sender_refused"
     EVERYBODY_REFUSED = "everybody_refused"
+    UNPRINTABLE = "message_unprintable"
     LACKS_SMTPUTF8 = "relay_lacks_smtputf8"
     LACKS_8BITMIME = "relay_lacks_8bitmime"
     NO_RELAY = "relay_missing"

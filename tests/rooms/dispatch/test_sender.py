@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 from django.db import connection
+from django.utils import timezone
 from psycopg import sql
 
 import own_database
@@ -18,7 +19,7 @@ from circular.evidence.chain import mailing_chain
 from circular.evidence.queries import entries_of
 from circular.mailing import services
 from circular.mailing.kinds import MailClass
-from circular.mailing.models import Mailing, Recipient
+from circular.mailing.models import Mailing, Recipient, Stencil
 from circular.outcomes.queries import outcomes_of
 from post_office import QUICK, Release, Sink, apart, send_until, settled, states
 
@@ -258,6 +259,29 @@ def test_a_sender_that_the_relay_refuses_pauses_the_circular_and_refuses_nobody(
 
     assert Mailing.objects.get(pk=mailing_id).self_paused == "sender_refused"
     assert states(mailing_id) == {"pending": 5}
+
+
+def test_a_circular_that_cannot_be_printed_waits_and_refuses_nobody(
+    release: Release, sink: Sink
+) -> None:
+    mailing_id = release(60)
+    # As a fault of ours would: content that no longer reads as content.
+    spoilt = Stencil.objects.create(
+        digest="f" * 64,
+        content={"no": "content"},
+        mail_class="informativo",
+        created_at=timezone.now(),
+    )
+    Mailing.objects.filter(pk=mailing_id).update(stencil=spoilt)
+
+    async def scene() -> None:
+        async with sink(""):
+            await send_until(lambda: bool(Mailing.objects.get(pk=mailing_id).self_paused))
+
+    asyncio.run(scene())
+
+    assert Mailing.objects.get(pk=mailing_id).self_paused == "message_unprintable"
+    assert states(mailing_id) == {"pending": 60}
 
 
 def test_a_relay_that_forbids_relaying_rests_and_refuses_nobody(
