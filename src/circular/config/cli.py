@@ -53,6 +53,7 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     _add_mail(ways)
     _add_directory(ways)
     _add_evidence(ways)
+    _add_procedure(ways)
     benches = _group(ways, "bench", _("medidas"))
     if "bench" in words:
         for module in pkgutil.iter_modules(bench.__path__):
@@ -145,6 +146,17 @@ def _add_evidence(ways: Ways) -> None:
     one = _add(into, "export", commands.export_evidence, _("escribe un expediente como carpeta"))
     one.add_argument("number", metavar="NUMBER")
     one.add_argument("--to", type=Path, required=True, metavar="FOLDER")
+
+
+def _add_procedure(ways: Ways) -> None:
+    into = _group(ways, "procedure", _("los documentos de procedimiento"))
+    _add(into, "list", commands.list_procedures, _("los procedimientos y sus versiones"))
+    about = _("carga una versión junto a las que hay; los casos abiertos siguen en la suya")
+    one = _add(into, "load", commands.load_procedure, about)
+    one.add_argument("file", type=Path, metavar="FILE")
+    one.add_argument(
+        "--follow", action="store_true", help=_("los casos nuevos siguen este procedimiento")
+    )
 
 
 def _may_end_with_parent(one: argparse.ArgumentParser) -> None:

@@ -144,6 +144,50 @@ def count_rule(arguments: argparse.Namespace, _configuration: Configuration) -> 
     return 0
 
 
+# ---- the procedure
+
+
+def list_procedures(_arguments: argparse.Namespace, _configuration: Configuration) -> int:
+    """Say which procedures can be followed, and which one new cases follow."""
+    _rooms()
+    from circular.workflow.queries import house
+
+    followed = house.procedure_in_force()
+    for procedure in house.procedures():
+        words = {
+            "code": procedure.code,
+            "version": procedure.version,
+            "on": f"{procedure.in_force_from:%d/%m/%Y}",
+            "title": procedure.title,
+        }
+        line = _("%(code)s, versión %(version)s, vigente desde el %(on)s: %(title)s") % words
+        same = (procedure.code, procedure.version) == (followed.code, followed.version)
+        print(_("%(line)s (la siguen los casos nuevos)") % {"line": line} if same else line)
+    return 0
+
+
+def load_procedure(arguments: argparse.Namespace, configuration: Configuration) -> int:
+    """Put a version of a procedure beside the others; exit 2 for a text that is none."""
+    _rooms()
+    from circular.evidence.actors import SYSTEM
+    from circular.workflow import services
+    from circular.workflow.procedure import ProcedureError
+
+    try:
+        source = arguments.file.read_text(encoding="utf-8")
+        procedure = services.load_procedure(source, by=SYSTEM)
+        if arguments.follow:
+            services.follow_procedure(procedure.code, by=SYSTEM)
+    except (OSError, UnicodeDecodeError) as error:
+        raise CannotDoError(
+            _("No se puede leer %(file)s: %(error)s") % {"file": arguments.file, "error": error}
+        ) from error
+    except ProcedureError as wrong:
+        print(wrong, file=sys.stderr)
+        return 2
+    return list_procedures(arguments, configuration)
+
+
 # ---- the archive
 
 

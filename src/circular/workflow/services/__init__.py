@@ -12,7 +12,7 @@ Sending  accept send_back schedule start start_due hold pause resume declare_sen
 Closing  confirm_to_communications confirm_to_requester verify find_not_sent remind escalate close
          reopen
 Papers   file_request_mail file_correspondence read_correspondence answer_correspondence attach
-House    load_procedure set_time_limit add_recess remove_recess set_desk_rules name_authority drop_authority
+House    load_procedure follow_procedure set_time_limit add_recess remove_recess set_desk_rules name_authority drop_authority
          name_urgent_post drop_urgent_post
 """
 
@@ -90,6 +90,9 @@ from circular.workflow.services.house_rules import (
 )
 from circular.workflow.services.house_rules import (
     drop_urgent_post as drop_urgent_post,
+)
+from circular.workflow.services.house_rules import (
+    follow_procedure as follow_procedure,
 )
 from circular.workflow.services.house_rules import (
     name_authority as name_authority,

@@ -20,6 +20,8 @@ from circular.workflow.models import (
     TimeLimit,
     UrgentPost,
 )
+from circular.workflow.procedure import ProcedureError
+from circular.workflow.queries import house
 from circular.workflow.services.desk import open_case
 from circular.workflow.states import Stage, State
 
@@ -89,19 +91,13 @@ def set_desk_rules(
     require_sign_off: bool,
     filing_prefix: str,
     hours: tuple[tuple[time, time], tuple[time, time]],
-    procedure_code: str = "",
     by: Actor,
 ) -> None:
-    """Set the tolerance of the count, whether a sign-off is needed, the prefix and the hours.
-
-    With `procedure_code` also which procedure the cases to come follow.
-    """
+    """Set the tolerance of the count, whether a sign-off is needed, the prefix and the hours."""
     morning, afternoon = hours
-    named = {"procedure_code": procedure_code} if procedure_code else {}
     DeskRules.objects.update_or_create(
         pk=1,
         defaults={
-            **named,
             "count_tolerance_permille": count_tolerance_permille,
             "require_sign_off": require_sign_off,
             "filing_prefix": filing_prefix,
@@ -117,9 +113,20 @@ def set_desk_rules(
         count_tolerance_permille=count_tolerance_permille,
         require_sign_off=require_sign_off,
         filing_prefix=filing_prefix,
-        **named,
         hours=[moment.isoformat() for span in hours for moment in span],
     )
+
+
+@transaction.atomic
+def follow_procedure(code: str, *, by: Actor) -> None:
+    """Let the cases to come follow a procedure; those that are filed stay on theirs.
+
+    Raises:  ProcedureError when no version of it was loaded
+    """
+    if not any(procedure.code == code for procedure in house.procedures()):
+        raise ProcedureError(f"no version of {code} was loaded")
+    DeskRules.objects.update_or_create(pk=1, defaults={"procedure_code": code})
+    _note("procedure_followed", by, procedure=code)
 
 
 def _renew_duties(by: Actor) -> None:
