@@ -421,6 +421,42 @@ def witness_seen(recipient_id: int, *, at: datetime, by: Actor = CLOCK) -> bool:
 
 
 @transaction.atomic
+def cancel_mailing(mailing_id: int, *, by: Actor) -> bool:
+    """Withdraw everybody who was not offered the message; who is being offered it is settled.
+
+    Rows under lease are withdrawn later, if they come back unoffered (``settle``).
+
+    Locks:   the mailing row (no key), then its pending rows by id, the mailing's chain
+    Repeat:  a settled or cancelled mailing is left alone: False
+    """
+    now = timezone.now()
+    row = mailing.hold_mailing(mailing_id)
+    if not mailing.mark_cancelled(row, at=now):
+        return False
+    move = _Move(
+        state=RecipientState.SUPPRESSED,
+        reason=Reason.CANCELLED.value,
+        source=Source.CANCEL,
+        at=now,
+        by=by,
+    )
+    rows = move.carry_out(
+        "r.mailing_id = %(mailing)s AND r.state = 'pending' AND r.lease IS NULL",
+        mailing=mailing_id,
+    )
+    append(
+        EntryDraft(
+            chain=mailing_chain(mailing_id),
+            act="cancelled",
+            by=by,
+            at=now,
+            facts={"withdrawn": len(rows)},
+        )
+    )
+    return True
+
+
+@transaction.atomic
 def offer_missing_again(
     mailing_id: int,
     *,

@@ -20,6 +20,7 @@ from circular.evidence.queries import entries_of
 from circular.mailing import services
 from circular.mailing.kinds import MailClass
 from circular.mailing.models import Mailing, Recipient, Stencil
+from circular.outcomes import services as outcomes
 from circular.outcomes.queries import outcomes_of
 from post_office import QUICK, Release, Sink, apart, send_until, settled, states
 
@@ -359,7 +360,7 @@ def test_cancel_keeps_what_was_sent_and_withdraws_the_rest(release: Release, sin
         async with sink(latency=0.01) as far:
             sending = asyncio.create_task(send_until(nobody_is_pending))
             await far.has_taken(20)
-            await apart(lambda: services.cancel_mailing(mailing_id, by=SYSTEM))
+            await apart(lambda: outcomes.cancel_mailing(mailing_id, by=SYSTEM))
             await sending
             return far.took()
 

@@ -139,26 +139,6 @@ def test_an_erratum_goes_to_the_same_frozen_recipients(
     assert Recipient.objects.filter(mailing=second, address="persona1@unimacizo.example").exists()
 
 
-def test_cancelling_withdraws_who_is_pending_but_not_who_is_being_offered_it(
-    frozen: Callable[[], int],
-) -> None:
-    mailing_id = frozen()
-    services.release_mailing(mailing_id, by=SYSTEM)
-    leased = Recipient.objects.filter(mailing=mailing_id).order_by("id")[0]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE mailing_recipient SET lease = 1, leased_until = now() WHERE id = %s",
-            [leased.pk],
-        )
-
-    assert services.cancel_mailing(mailing_id, by=SYSTEM)
-
-    totals = queries.mailing(mailing_id).totals
-    assert (totals.suppressed, totals.pending) == (8, 1)
-    assert queries.mailing(mailing_id).state is MailingState.CANCELLED
-    assert queries.mailings_with_work() == []
-
-
 def test_a_test_goes_by_the_very_same_path_to_named_people(accounts: None, draft: Draft) -> None:
     digest = services.save_stencil(services.compose_stencil(draft).content, by=SYSTEM)
 

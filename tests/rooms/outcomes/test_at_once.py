@@ -120,11 +120,11 @@ def test_a_cancellation_during_settling_leaves_nobody_out(release: Release) -> N
 
     answers = at_once(
         lambda: services.settle(facts(first, Verdict.UNTRIED), lease=1, by=RELAY),
-        lambda: mailing_services.cancel_mailing(mailing_id, by=OTTO),
+        lambda: services.cancel_mailing(mailing_id, by=OTTO),
     )
 
     assert [one for one in answers if isinstance(one, Exception)] == []
-    mailing_services.cancel_mailing(mailing_id, by=OTTO)
+    services.cancel_mailing(mailing_id, by=OTTO)
     totals = mailing_queries.mailing(mailing_id).totals
     assert totals.balances
     assert totals.pending + totals.suppressed == 9

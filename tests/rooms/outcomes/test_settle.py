@@ -157,12 +157,37 @@ def test_a_deferral_past_the_deadline_is_a_refusal_by_expiry(
     assert queries.outcomes_of(people[0])[0].source is Source.EXPIRY
 
 
+def test_cancelling_withdraws_each_with_a_fact_but_nobody_who_is_being_offered_it(
+    release: Release, lease: Lease
+) -> None:
+    mailing_id = release()
+    leased = lease(mailing_id, 1)[:1]
+    Recipient.objects.filter(mailing=mailing_id).exclude(pk__in=leased).update(
+        lease=None, leased_until=None
+    )
+
+    assert services.cancel_mailing(mailing_id, by=OTTO)
+    assert not services.cancel_mailing(mailing_id, by=OTTO)
+
+    row = mailing_queries.mailing(mailing_id)
+    assert (row.totals.suppressed, row.totals.pending) == (row.totals.audience - 1, 1)
+    assert row.state is MailingState.CANCELLED
+    assert mailing_queries.mailings_with_work() == []
+    withdrawn = Recipient.objects.filter(mailing=mailing_id, state="suppressed")
+    last = [queries.outcomes_of(one.pk)[-1] for one in withdrawn]
+    assert {(one.state.value, one.source.value, one.person) for one in last} == {
+        ("suppressed", "cancel", 7)
+    }
+    entry = entries_of(mailing_chain(mailing_id))[-1]
+    assert (entry.act, entry.facts["withdrawn"]) == ("cancelled", len(last))
+
+
 def test_what_comes_back_unoffered_to_a_cancelled_mailing_is_withdrawn(
     release: Release, lease: Lease
 ) -> None:
     mailing_id = release()
     people = lease(mailing_id, 1)
-    mailing_services.cancel_mailing(mailing_id, by=OTTO)
+    services.cancel_mailing(mailing_id, by=OTTO)
 
     services.settle([fact(people[0], Verdict.UNTRIED)], lease=1, by=RELAY)
 
@@ -264,7 +289,7 @@ def test_a_doubt_about_what_was_cancelled_is_not_offered_again(
     mailing_id = release()
     people = lease(mailing_id, 1)
     services.settle([fact(people[0], Verdict.IN_DOUBT)], lease=1, by=RELAY)
-    mailing_services.cancel_mailing(mailing_id, by=OTTO)
+    services.cancel_mailing(mailing_id, by=OTTO)
 
     assert not services.resolve_doubt(people[0], Resolution.OFFER_AGAIN, by=OTTO)
 
@@ -448,7 +473,7 @@ def walk(mailing_id: int, steps: list[tuple[str, int, Verdict, Resolution]], lea
             Mailing.objects.filter(pk=mailing_id).update(deadline_at=now)
             services.expire_overdue()
         elif act == "cancel" and number % 5 == 0:
-            mailing_services.cancel_mailing(mailing_id, by=OTTO)
+            services.cancel_mailing(mailing_id, by=OTTO)
         elif act == "pause":
             mailing_services.pause_mailing(mailing_id, by=OTTO)
             mailing_services.resume_mailing(mailing_id, by=OTTO)

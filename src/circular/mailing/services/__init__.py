@@ -3,8 +3,8 @@
 Rules:
   1. Every act takes ``by=`` and owns its transaction; its evidence is appended as the last
      statement, on the mailing's chain (and on the case's for letters).
-  2. Row states are moved by ``outcomes``; here rows are only made (freeze) and withdrawn (cancel).
-     The counters follow by trigger in the same statement.
+  2. Row states are moved by ``outcomes``; here rows are only made (freeze). The counters follow by
+     trigger in the same statement.
 
 Locks:   the mailing row (no key) first, then its recipients by id, the heads of chains last.
 
@@ -26,10 +26,10 @@ from circular.mailing.services.posting import (
 )
 from circular.mailing.services.releasing import (
     OFFERED_FOR,
-    cancel_mailing,
     drop_content,
     hold_mailing,
     hold_mailings,
+    mark_cancelled,
     note_settled,
     pause_mailing,
     pause_self,
@@ -54,7 +54,6 @@ __all__ = [
     "OFFERED_FOR",
     "add_named",
     "add_witness",
-    "cancel_mailing",
     "compose_stencil",
     "create_mailing",
     "current_frame",
@@ -63,6 +62,7 @@ __all__ = [
     "freeze_same_recipients",
     "hold_mailing",
     "hold_mailings",
+    "mark_cancelled",
     "note_settled",
     "pause_mailing",
     "pause_self",

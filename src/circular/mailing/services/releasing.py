@@ -1,6 +1,6 @@
 """A frozen mailing is released, held, withdrawn and settled; what its octets depend on is pinned here.
 
-Row states are moved by ``outcomes``; here rows are only withdrawn (cancel).
+Row states are moved by ``outcomes``; here none is.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from circular import jobs
@@ -18,7 +18,6 @@ from circular.mailing import queries
 from circular.mailing.errors import NotConfiguredError, WrongStateError
 from circular.mailing.kinds import MailingKind, MailingState
 from circular.mailing.models import Mailing, Recipient, Stencil
-from circular.mailing.recipients import Reason
 from circular.people.queries import institution
 
 # How long a message may be offered before it counts as expired. A notice that comes four days late
@@ -176,36 +175,17 @@ def resume_self(mailing_id: int, *, by: Actor) -> bool:
     return bool(changed)
 
 
-@transaction.atomic
-def cancel_mailing(mailing_id: int, *, by: Actor) -> bool:
-    """Withdraw everybody who was not offered the message; who is being offered it is settled.
+def mark_cancelled(row: Mailing, *, at: datetime) -> bool:
+    """Note in a row that the caller holds that the mailing is withdrawn; nothing is leased any more.
 
-    Rows under lease are withdrawn later, if they come back unoffered (``outcomes.settle``).
+    For ``outcomes`` only, which withdraws the people in the same transaction.
 
-    Locks:   the mailing row (no key), then its pending rows
     Repeat:  a settled or cancelled mailing is left alone: False
     """
-    row = Mailing.objects.select_for_update(no_key=True).get(pk=mailing_id)
     if row.state in {MailingState.SETTLED, MailingState.CANCELLED}:
         return False
-    now = timezone.now()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE mailing_recipient SET state = 'suppressed', reason = %s"
-            " WHERE mailing_id = %s AND state = 'pending' AND lease IS NULL",
-            [Reason.CANCELLED.value, mailing_id],
-        )
-        withdrawn = cursor.rowcount
-    Mailing.objects.filter(pk=mailing_id).update(state=MailingState.CANCELLED, cancelled_at=now)
-    append(
-        EntryDraft(
-            chain=mailing_chain(mailing_id),
-            act="cancelled",
-            by=by,
-            at=now,
-            facts={"withdrawn": withdrawn},
-        )
-    )
+    row.state, row.cancelled_at = MailingState.CANCELLED, at
+    row.save(update_fields=["state", "cancelled_at"])
     return True
 
 

@@ -12,6 +12,7 @@ from django.db.models import Max
 from circular.evidence.actors import Actor
 from circular.mailing import services as mailing
 from circular.mailing.letters import Letter
+from circular.outcomes import services as outcomes
 from circular.people import queries as people
 from circular.people.roles import Role
 from circular.workflow.acts import Act, Deed
@@ -301,7 +302,7 @@ def cancel(request_id: int, *, by: Actor, reason: str = "") -> Moved | NotMoved:
     _keep_words(case, reason)
     accepted = withdrawn = None
     if row.mailing is not None:
-        mailing.cancel_mailing(row.mailing.pk, by=by)
+        outcomes.cancel_mailing(row.mailing.pk, by=by)
         row.mailing.refresh_from_db()
         if row.mailing.released_at is not None:
             accepted, withdrawn = row.mailing.accepted, row.mailing.suppressed
