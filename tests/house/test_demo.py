@@ -134,3 +134,35 @@ def test_a_demo_that_is_killed_again_and_again_ends_in_the_same_closed_case(
     assert result["state"] == "closed"
     assert result["chain_ok"] is True
     assert_everybody_is_accounted_for(folder, result)
+
+
+def _is_web(pid: int) -> bool:
+    try:
+        return b"circular\0web" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+@pytest.mark.timeout(WITHIN + 60)
+def test_with_the_pages_stopped_the_demo_stalls_because_it_acts_on_pages(tmp_path: Path) -> None:
+    demo = start_demo(tmp_path / "demo")
+    assert demo.stderr is not None
+    said = iter(demo.stderr.readline, b"")
+    while b"CIR-" not in next(said):
+        pass  # the request was filed; from here everybody acts on pages
+    web = [pid for pid in _descendants(demo.pid) if _is_web(pid)]
+
+    for pid in web:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(2)  # whatever was answered before is said by now
+    os.set_blocking(demo.stderr.fileno(), False)
+    demo.stderr.read()
+    time.sleep(6)
+    stalled = demo.stderr.read()
+    os.set_blocking(demo.stderr.fileno(), True)
+    for pid in web:
+        os.kill(pid, signal.SIGCONT)
+
+    assert web
+    assert not stalled
+    assert finish(demo)["state"] == "closed"
