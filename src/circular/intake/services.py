@@ -628,6 +628,9 @@ def file_by_link(
     link = DraftLink.objects.select_for_update(no_key=True).get(pk=link_id)
     if link.used_at is not None or link.expires_at <= now:
         return None
+    holder = people.person(link.person_id)
+    if holder is None or not holder.is_active:
+        return None  # the account ended after the link was written
     by = Actor.of(link.person_id)
     written = workflow.update_draft(
         link.request,

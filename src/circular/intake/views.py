@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods
 
 from circular.intake import queries, services
 from circular.intake.forms import DraftForm, initial_of
+from circular.people import queries as people
 from circular.workflow.labels import sentence
 from circular.workflow.transitions import NotMoved
 
@@ -38,7 +39,10 @@ def _draft(request: HttpRequest, token: str) -> HttpResponse:
     found = queries.draft_of(link.request)
     if link.used_at is not None and found.filing_number:
         return render(request, "intake/filed.html", {"draft": found})
-    if link.used_at is not None or not found.is_draft or link.expires_at <= timezone.now():
+    holder = people.person(link.person)
+    ended = holder is None or not holder.is_active
+    lapsed = not found.is_draft or link.expires_at <= timezone.now()
+    if link.used_at is not None or ended or lapsed:
         return render(request, "intake/gone.html", {"why": "lapsed"}, status=HTTPStatus.GONE)
     initial = initial_of(
         found.content,

@@ -239,6 +239,17 @@ def test_a_link_that_expired_or_never_was_opens_nothing() -> None:
     assert Request.objects.get().state == State.DRAFT.value
 
 
+def test_a_link_ends_with_the_account_that_it_was_written_to() -> None:
+    arrive(message())
+    path = link_in(letters()[0][2])
+    Person.objects.update(is_active=False)
+
+    shown, posted = Client().get(path), Client().post(path, filled())
+
+    assert (shown.status_code, posted.status_code) == (410, 410)
+    assert Request.objects.get().state == State.DRAFT.value
+
+
 def test_the_page_of_a_link_is_neither_kept_nor_passed_on() -> None:
     arrive(message())
 
