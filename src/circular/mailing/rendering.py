@@ -205,7 +205,8 @@ def preview(
     values = merge_values(fields)
     escaped = {name: html.escape(value) for name, value in values.items()}
     body = filled(content.html, escaped, content.merge_fields)
-    for content_id, address in (images or {}).items():
+    # The longest first: "image1" stands within "image10" too.
+    for content_id, address in sorted((images or {}).items(), key=lambda one: -len(one[0])):
         body = body.replace(f"cid:{content_id}", html.escape(address))
     return Preview(
         subject=filled(content.subject, values, content.merge_fields),

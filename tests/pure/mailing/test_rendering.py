@@ -174,6 +174,18 @@ def test_the_preview_shows_what_the_message_will_say(
     assert "/adjuntos/1" in shown.html
 
 
+def test_an_image_whose_name_begins_another_ones_is_not_shown_for_it(
+    draft: Draft, frame: FrameFacts, ana: RecipientFacts
+) -> None:
+    html = '<p>Hola</p><img src="cid:image10" alt=""><img src="cid:image1" alt="">'
+    images = {"image1": "/adjuntos/1", "image10": "/adjuntos/10"}
+
+    shown = preview(compose(replace(draft, html=html), frame).content, ana.fields, images=images)
+
+    assert 'src="/adjuntos/10"' in shown.html
+    assert 'src="/adjuntos/1"' in shown.html
+
+
 TEXTS = st.text(
     st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from("\n.=- {}é\u2028\u0085"),
     max_size=400,
