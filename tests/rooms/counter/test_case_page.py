@@ -395,6 +395,28 @@ def test_a_letter_that_came_in_is_answered_from_its_page(town: Town, browser: Si
     assert "Respuesta." in page(paula, number)
 
 
+def test_an_answer_that_cannot_leave_is_not_called_sent(town: Town, browser: SignIn) -> None:
+    number = town.cases["in_review"]
+    letter = services.file_correspondence(
+        Request.objects.get(filing_number=number).pk,
+        raw_digest=store_blob(b"From: ???\r\n\r\nHola", media_type="message/rfc822"),
+        message_id="",
+        address="nadie",
+        subject="Hola",
+        text="Hola",
+        person=None,
+        at=timezone.now(),
+        by=DOOR,
+    )
+
+    answer = browser("paula").post(
+        f"/e/{number}/cartas/{letter}", {"do": "answer", "reason": "Buenos días."}
+    )
+
+    assert answer.status_code == 422
+    assert "no trae una dirección que sirva" in answer.content.decode()
+
+
 @pytest.mark.parametrize(
     ("name", "state", "slug"),
     [

@@ -71,9 +71,10 @@ def letter(request: HttpRequest, number: str, letter_id: str) -> HttpResponse:
             told.success(request, _("La carta quedó anotada como leída."))
             return redirect(reverse("case", args=[number]) + "#correspondencia")
         if form.is_valid():
-            services.answer_correspondence(found.pk, by=by, text=form.cleaned_data["reason"])
-            told.success(request, _("La respuesta va en camino."))
-            return redirect(reverse("case", args=[number]) + "#correspondencia")
+            if services.answer_correspondence(found.pk, by=by, text=form.cleaned_data["reason"]):
+                told.success(request, _("La respuesta va en camino."))
+                return redirect(reverse("case", args=[number]) + "#correspondencia")
+            form.add_error("reason", _("No salió: ese correo no trae una dirección que sirva"))
         status = 422
     return render(
         request,
