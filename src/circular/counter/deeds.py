@@ -168,7 +168,7 @@ DEEDS: tuple[Deed, ...] = (
     Deed(
         act=Act.SIGN_OFF,
         slug="visto-bueno",
-        label=_("Dar el visto bueno"),
+        label=_("Dar el visto bueno a la prueba"),
         icon="eye-check",
         filled=True,
         heading=_("Dé su visto bueno a la prueba"),
@@ -256,8 +256,8 @@ DEEDS: tuple[Deed, ...] = (
         page=True,
         harm=True,
     ),
-    Deed(act=Act.REOPEN, slug="reabrir", label=_("Reabrir…"), icon="lock-open", page=True),
-    Deed(act=Act.REJECT, slug="rechazar", label=_("Rechazar…"), icon="ban", page=True, harm=True),
+    Deed(act=Act.REOPEN, slug="reabrir", label=_("Reabrir el expediente…"), icon="lock-open", page=True),
+    Deed(act=Act.REJECT, slug="rechazar", label=_("Rechazar la solicitud…"), icon="ban", page=True, harm=True),
     Deed(
         act=Act.CANCEL,
         slug="cancelar",

@@ -51,7 +51,7 @@ REASONS: Mapping[Reason, Promise] = {
     Reason.GIVEN_UP: _("Una persona decidió no ofrecerlo otra vez"),
     Reason.BAD_ADDRESS: _("La dirección está mal escrita"),
     Reason.INACTIVE_ACCOUNT: _("La cuenta no está activa"),
-    Reason.BOUNCED: _("El mensaje volvió con un aviso de no entrega"),
+    Reason.BOUNCED: _("El mensaje volvió con un aviso de rebote"),
     Reason.HUNG_UP: _("El servidor cortó la conexión sin confirmar"),
     Reason.WORKER_LOST: _("El proceso que enviaba se interrumpió sin registrar la respuesta"),
 }

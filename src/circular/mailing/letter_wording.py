@@ -68,7 +68,7 @@ STAGES: Final = {
     ),
     "authorise": (
         gettext_noop("Falta autorizar esta solicitud"),
-        gettext_noop("autorizar el envío a este público, o negarlo con la razón"),
+        gettext_noop("autorizar el envío a este público, o devolverlo con la razón"),
     ),
     "forward": (
         gettext_noop("Falta remitir esta solicitud a la oficina que envía"),
@@ -569,7 +569,7 @@ def urgent_declared(context: given.UrgentDeclaredContext, voice: Voice) -> Sheet
     return _case_sheet(
         context,
         voice,
-        fact=_("Una solicitud va por la vía urgente"),
+        fact=_("Una solicitud va por el carril urgente"),
         blocks=[
             Paragraph(
                 _(

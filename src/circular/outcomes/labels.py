@@ -11,7 +11,7 @@ from circular.outcomes.verdicts import Resolution, Source
 
 SOURCES: Mapping[Source, Promise] = {
     Source.SMTP: _("Respuesta del servidor de correo"),
-    Source.BOUNCE: _("Aviso de no entrega"),
+    Source.BOUNCE: _("Aviso de rebote"),
     Source.PERSON: _("Decisión de una persona"),
     Source.POLICY: _("Regla de la clase de correo"),
     Source.EXPIRY: _("Plazo agotado"),

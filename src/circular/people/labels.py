@@ -13,7 +13,7 @@ ROLES: dict[Role, Promise] = {
     Role.QUALITY: _("Calidad"),
     Role.DATA_PROTECTION: _("Protección de datos"),
     Role.ADMINISTRATOR: _("Administrador"),
-    Role.PROCESS_OWNER: _("Líder de proceso"),
+    Role.PROCESS_OWNER: _("Líder del proceso"),
 }
 ROLE_CHOICES = [(role.value, label) for role, label in ROLES.items()]
 

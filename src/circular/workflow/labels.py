@@ -145,7 +145,7 @@ REFUSALS: Mapping[Refusal, Word] = {
         "Circular ya envió una parte. Termine el envío con Circular o envíe a quienes faltan."
     ),
     Refusal.SENT_OUTSIDE: _(
-        "El envío se hizo por otros medios. Circular no tiene la lista de personas que lo recibieron."
+        "El envío se hizo por otros medios. Circular no tiene la lista de las personas a quienes se envió."
     ),
     Refusal.STILL_PENDING: _(
         "El envío no ha terminado. Espere a que no quede ninguna persona pendiente."
