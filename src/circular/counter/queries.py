@@ -19,6 +19,7 @@ TRAY_LIMIT = 50  # matters drawn in one tray: what is due first; the rest moves 
 OTHERS_LIMIT = 20  # "En manos de otros" is context, not work
 PAGE = 25  # cases a page
 
+LONG = ("html", "text")  # of a version: no list shows them, and a message may be megabytes
 TAKEN_STAGES = ("review", "forward")  # stages in which one reviewer holds the case for all
 
 
@@ -98,6 +99,13 @@ def _whole(rows: QuerySet[Request]) -> QuerySet[Request]:
     )
 
 
+def _listed(rows: QuerySet[Request]) -> QuerySet[Request]:
+    """Return rows with what a list shows of each."""
+    return rows.select_related("version", "unit", "mailing").defer(
+        *(f"version__{name}" for name in LONG)
+    )
+
+
 def duties_of(reader: Reader) -> QuerySet[Duty]:
     """Return what the reader owes now, soonest first.
 
@@ -113,6 +121,7 @@ def duties_of(reader: Reader) -> QuerySet[Duty]:
         .exclude(held)
         .exclude(request__state__in=[state.value for state in FINAL])
         .select_related("request__version", "request__unit", "request__mailing")
+        .defer(*(f"request__version__{name}" for name in LONG))
         .order_by("due_at", "pk")
     )
 
@@ -128,6 +137,7 @@ def unread_letters(reader: Reader) -> QuerySet[Correspondence]:
         Correspondence.objects.filter(direction="in", read_at__isnull=True)
         .filter(request__filing_number__isnull=False)
         .select_related("request__version", "request__unit")
+        .defer(*(f"request__version__{name}" for name in LONG))
         .order_by("at")
     )
 
@@ -147,6 +157,7 @@ def doubtful(reader: Reader) -> QuerySet[Request]:
             mailing__in_doubt__gt=0,
         )
         .select_related("version", "unit", "mailing")
+        .defer(*(f"version__{name}" for name in LONG))
         .order_by("started_at", "pk")
     )
 
@@ -170,7 +181,7 @@ def in_other_hands(reader: Reader, excluding: Iterable[int]) -> QuerySet[Request
         rows = rows.exclude(
             state__in=[State.FILED.value, State.IN_REVIEW.value, State.RETURNED.value]
         )
-    return rows.select_related("version", "unit", "mailing").order_by("-changed_at", "-pk")
+    return _listed(rows).order_by("-changed_at", "-pk")
 
 
 def own_drafts(reader: Reader) -> QuerySet[Request]:
@@ -179,6 +190,7 @@ def own_drafts(reader: Reader) -> QuerySet[Request]:
         Request.objects.filter(state=State.DRAFT.value)
         .filter(Q(requester=reader.person) | Q(registrar=reader.person))
         .select_related("version", "unit")
+        .defer(*(f"version__{name}" for name in LONG))
         .order_by("-changed_at")
     )
 
@@ -215,7 +227,7 @@ def cases(reader: Reader, sought: Sought) -> QuerySet[Request]:
     if sought.closed is not None:
         final = [state.value for state in FINAL]
         rows = rows.filter(state__in=final) if sought.closed else rows.exclude(state__in=final)
-    return rows.select_related("version", "unit", "mailing").order_by("-changed_at", "-pk")
+    return _listed(rows).order_by("-changed_at", "-pk")
 
 
 def open_duties(request_ids: Iterable[int]) -> dict[int, Duty]:

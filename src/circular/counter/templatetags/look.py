@@ -1,6 +1,7 @@
 """The components of the look as template tags and filters; `docs` for them is the mock pages' markup."""
 
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from django import template
 from django.forms import (
@@ -12,6 +13,7 @@ from django.forms import (
     RadioSelect,
     Select,
 )
+from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.utils import timezone, translation
 from django.utils.html import format_html
@@ -27,6 +29,7 @@ def _language() -> str:
 
 
 @register.simple_tag
+@lru_cache(maxsize=512)  # a list of cases draws the same few over and over
 def icon(name: str) -> SafeString:
     """Draw one icon of the sprite; a word always stands beside it."""
     return format_html(
@@ -140,18 +143,26 @@ def seal_long(value: str) -> str:
     return formats.seal_long(value)
 
 
-@register.inclusion_tag("circular/parts/ring.html")
+@register.simple_tag
 def ring(
     done: int | parts.Ring,
     now: int | None = None,
     late: bool = False,
     size: int = 44,
     figure: bool = True,
-) -> dict[str, object]:
+) -> SafeString:
     """Draw the five activities as a ring with its sentence."""
-    if isinstance(done, parts.Ring):
-        return {"ring": done}
-    return {"ring": parts.ring_of(done, now=now, late=late, size=size, figure=figure)}
+    if not isinstance(done, parts.Ring):
+        done = parts.ring_of(done, now=now, late=late, size=size, figure=figure)
+    return _drawn(done, translation.get_language())
+
+
+@lru_cache(
+    maxsize=512
+)  # few rings are different; drawing one for each row is half of a list's time
+def _drawn(ring: parts.Ring, language: str | None) -> SafeString:
+    del language  # the sentence in the ring is said in the language in force
+    return render_to_string("circular/parts/ring.html", {"ring": ring})
 
 
 @register.inclusion_tag("circular/parts/state.html")
