@@ -207,6 +207,11 @@ def test_a_relay_that_does_not_answer_is_saved_and_said(town: Town, browser: Sig
     html = answer.content.decode()
     assert "la prueba falló" in html
     assert "salida-1" in html
+    only_tried = browser("otto").post(
+        f"/administracion/servidores/{relays.relays()[0].id}/probar", follow=True
+    )
+    assert "La prueba falló" in only_tried.content.decode()
+    assert "Se guardó" not in only_tried.content.decode()
 
 
 def test_faults_wear_the_look_of_the_house(town: Town, browser: SignIn) -> None:

@@ -206,7 +206,7 @@ def relay(request: HttpRequest, relay_id: int | None = None) -> HttpResponse:
             except IntegrityError:
                 form.add_error("name", _("Escriba un nombre que no tenga otro servidor"))
             else:
-                _tell_test(request, saved)
+                _tell_test(request, saved, saved=True)
                 return redirect("relays")
     return render(
         request,
@@ -234,7 +234,7 @@ def relay_test(request: HttpRequest, relay_id: int) -> HttpResponse:
     return redirect("relays")
 
 
-def _tell_test(request: HttpRequest, relay_id: int) -> None:
+def _tell_test(request: HttpRequest, relay_id: int, *, saved: bool = False) -> None:
     found = dispatch.test_relay(relay_id, by=desk.actor(request))
     if found.ok:
         told.success(
@@ -243,10 +243,14 @@ def _tell_test(request: HttpRequest, relay_id: int) -> None:
             % {"ms": formats.figure(found.milliseconds, trays.lang())},
         )
         return
+    words = (
+        _("Se guardó, pero la prueba falló: %(trouble)s. %(detail)s")
+        if saved
+        else _("La prueba falló: %(trouble)s. %(detail)s")
+    )
     told.error(
         request,
-        _("Se guardó, pero la prueba falló: %(trouble)s. %(detail)s")
-        % {"trouble": str(trouble_name(found.trouble)).lower(), "detail": found.detail},
+        words % {"trouble": str(trouble_name(found.trouble)).lower(), "detail": found.detail},
     )
 
 
