@@ -19,6 +19,12 @@ class ContentGoneError(MailingError):
     code = "content_gone"
 
 
+class ContentAlteredError(MailingError):
+    """Stored content does not give the digest under which it was approved."""
+
+    code = "content_altered"
+
+
 class NotConfiguredError(MailingError):
     """The institution has no mail domain yet, so nothing can carry its name."""
 

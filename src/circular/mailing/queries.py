@@ -17,7 +17,7 @@ from django.db.models import Q
 from circular.evidence import queries as archive
 from circular.mailformat import tokens
 from circular.mailing.content import StencilContent, from_json
-from circular.mailing.errors import ContentGoneError
+from circular.mailing.errors import ContentAlteredError, ContentGoneError
 from circular.mailing.kinds import LEASABLE_STATES, MailClass, MailingKind, MailingState
 from circular.mailing.models import Frame, Mailing, Recipient, Stencil, WitnessMailbox
 from circular.mailing.recipients import TOTALS_ORDER, RecipientState
@@ -238,10 +238,14 @@ def _release_facts(row: Mailing) -> ReleaseFacts:
 def press_for(mailing_id: int) -> Press:
     """Return the press of a released mailing; keep it for all copies of a batch.
 
-    Raises:  ContentGoneError; ValueError when the mailing is not released
+    What is printed is what was approved: content that a superuser changed is not printed.
+
+    Raises:  ContentGoneError; ContentAlteredError; ValueError when the mailing is not released
     """
     row = Mailing.objects.get(pk=mailing_id)
     content = stencil(row.stencil_id)
+    if content.digest() != row.stencil_id:
+        raise ContentAlteredError(row.stencil_id)
     return Press(content, _release_facts(row), files_of(content))
 
 

@@ -15,7 +15,7 @@ from circular.evidence.chain import HOUSE, mailing_chain
 from circular.evidence.queries import entries_of
 from circular.mailing import queries, services
 from circular.mailing.composing import Draft
-from circular.mailing.errors import RuleMismatchError, WrongStateError
+from circular.mailing.errors import ContentAlteredError, RuleMismatchError, WrongStateError
 from circular.mailing.kinds import MailingKind, MailingState
 from circular.mailing.models import Mailing, Recipient, Stencil, WitnessMailbox
 
@@ -121,6 +121,26 @@ def test_a_message_is_the_same_octet_for_octet_when_it_is_printed_again(
     found = queries.recipient_of_token(first.envelope_from)
     assert found is not None
     assert found.id == someone.pk
+
+
+def test_content_that_no_longer_gives_the_approved_digest_is_not_printed(
+    frozen: Callable[[], int],
+) -> None:
+    mailing_id = frozen()
+    services.release_mailing(mailing_id, by=SYSTEM)
+    approved = Mailing.objects.get(pk=mailing_id).stencil
+    altered = Stencil.objects.create(
+        digest="f" * 64,
+        content=approved.content,
+        mail_class=approved.mail_class,
+        subject=approved.subject,
+        created_at=approved.created_at,
+    )
+    queries.press_for(mailing_id)
+    Mailing.objects.filter(pk=mailing_id).update(stencil=altered)
+
+    with pytest.raises(ContentAlteredError):
+        queries.press_for(mailing_id)
 
 
 def test_an_erratum_goes_to_the_same_frozen_recipients(
