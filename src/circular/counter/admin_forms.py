@@ -203,7 +203,9 @@ class LimitForm(forms.Form):
         error_messages={"required": gettext_lazy("Escriba cada cuánto se recuerda")},
     )
     escalate_after = forms.IntegerField(
-        label=gettext_lazy("Recordatorios antes de avisar al líder del proceso"), min_value=0, max_value=20
+        label=gettext_lazy("Recordatorios antes de avisar al líder del proceso"),
+        min_value=0,
+        max_value=20,
     )
 
 

@@ -256,8 +256,21 @@ DEEDS: tuple[Deed, ...] = (
         page=True,
         harm=True,
     ),
-    Deed(act=Act.REOPEN, slug="reabrir", label=_("Reabrir el expediente…"), icon="lock-open", page=True),
-    Deed(act=Act.REJECT, slug="rechazar", label=_("Rechazar la solicitud…"), icon="ban", page=True, harm=True),
+    Deed(
+        act=Act.REOPEN,
+        slug="reabrir",
+        label=_("Reabrir el expediente…"),
+        icon="lock-open",
+        page=True,
+    ),
+    Deed(
+        act=Act.REJECT,
+        slug="rechazar",
+        label=_("Rechazar la solicitud…"),
+        icon="ban",
+        page=True,
+        harm=True,
+    ),
     Deed(
         act=Act.CANCEL,
         slug="cancelar",
