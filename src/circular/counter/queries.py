@@ -173,7 +173,7 @@ def waiting_count(reader: Reader) -> int:
 def in_other_hands(reader: Reader, excluding: Iterable[int]) -> QuerySet[Request]:
     """Return open cases that the reader follows and that wait for somebody else, newest first.
 
-    Index:  request_by_state (state, changed_at)
+    Index:  request_by_last_act (changed_at, id)
     """
     states = [state.value for state in State if state not in FINAL and state is not State.DRAFT]
     rows = visible_to(reader).filter(state__in=states).exclude(pk__in=list(excluding))
@@ -209,7 +209,7 @@ class Sought:
 def cases(reader: Reader, sought: Sought) -> QuerySet[Request]:
     """Return cases by last act, the latest first.
 
-    Index:  request_by_state for a state; the filing number for a number
+    Index:  request_by_last_act; request_by_state for a state; the filing number for a number
     """
     rows = visible_to(reader).exclude(state=State.DRAFT.value)
     if sought.words:

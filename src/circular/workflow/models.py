@@ -161,6 +161,7 @@ class Request(models.Model):
                 fields=["scheduled_at"], condition=Q(state="scheduled"), name="request_scheduled"
             ),
             models.Index(fields=["mailing"], name="request_by_mailing"),
+            models.Index(fields=["-changed_at", "-id"], name="request_by_last_act"),
         ]
 
     @override

@@ -413,6 +413,10 @@ class Migration(migrations.Migration):
             model_name='request',
             index=models.Index(fields=['mailing'], name='request_by_mailing'),
         ),
+        migrations.AddIndex(
+            model_name='request',
+            index=models.Index(fields=['-changed_at', '-id'], name='request_by_last_act'),
+        ),
         migrations.AddConstraint(
             model_name='request',
             constraint=models.CheckConstraint(condition=models.Q(('state__in', ['draft', 'filed', 'in_review', 'returned', 'rejected', 'approved', 'forwarded', 'scheduled', 'sending', 'paused', 'sent', 'confirmed', 'verified', 'closed', 'cancelled'])), name='request_state_known'),
