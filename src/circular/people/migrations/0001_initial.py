@@ -127,7 +127,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('code', models.CharField(max_length=40, unique=True, verbose_name='código')),
                 ('name', models.CharField(max_length=200, verbose_name='cargo')),
-                ('role', models.CharField(choices=[('requester', 'Solicitante'), ('communications', 'Comunicaciones'), ('approver', 'Autoridad que autoriza'), ('tic', 'Operador de TIC'), ('quality', 'Calidad'), ('data_protection', 'Protección de datos'), ('administrator', 'Administrador'), ('process_owner', 'Líder de proceso')], max_length=16, verbose_name='papel')),
+                ('role', models.CharField(choices=[('requester', 'Solicitante'), ('communications', 'Comunicaciones'), ('approver', 'Autoridad que autoriza'), ('tic', 'Operador de TIC'), ('quality', 'Calidad'), ('data_protection', 'Protección de datos'), ('administrator', 'Administrador'), ('process_owner', 'Líder del proceso')], max_length=16, verbose_name='papel')),
                 ('mailbox', models.EmailField(max_length=254, verbose_name='buzón')),
                 ('active', models.BooleanField(default=True, verbose_name='activo')),
                 ('unit', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='posts', to='people.unit', verbose_name='dependencia')),
