@@ -112,7 +112,13 @@ def scratch_database() -> Iterator[None]:
         connection.close()
         facts["NAME"] = home
         with connection.cursor() as cursor:
-            cursor.execute(f'DROP DATABASE "{scratch}" WITH (FORCE)')
+            # Not WITH (FORCE): we may not end an autovacuum worker, and a plain DROP waits for it.
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = %s AND usename = current_user",
+                [scratch],
+            )
+            cursor.execute(f'DROP DATABASE "{scratch}"')
 
 
 def _measured(args: Namespace, address: RelayAddress) -> dict[str, object]:
