@@ -204,7 +204,10 @@ def _secret_key(value: object) -> str:
 def _folder(value: object) -> Path:
     if not isinstance(value, str) or not value.strip() or "\0" in value:
         raise _WrongValueError(_("la ruta de una carpeta"))
-    return Path(value.strip()).expanduser()
+    try:
+        return Path(value.strip()).expanduser()
+    except RuntimeError:  # ~name of nobody
+        raise _WrongValueError(_("la ruta de una carpeta")) from None
 
 
 def _key(

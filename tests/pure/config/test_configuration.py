@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from circular.config import configuration
@@ -172,6 +172,7 @@ def test_the_secret_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path)
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["secret_key"]
 
 
+@example({"data_folder": "~0"})  # the home of nobody
 @given(st.dictionaries(st.sampled_from(sorted(configuration.CONFIGURATION_KEYS)), st.text()))
 def test_whatever_the_environment_says_the_answer_is_a_configuration_or_its_problems(
     values: dict[str, str],
