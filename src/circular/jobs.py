@@ -224,6 +224,8 @@ def run(job: Job) -> bool:
 
     Raises:  whatever the recorder raises (the database is gone): the queue then keeps the job
     """
+    if job.name not in _registered:  # whoever runs a single job has not met every room yet
+        autodiscover_modules("tasks")
     registered = _registered[job.name]
     try:
         registered.work(job)
