@@ -231,7 +231,7 @@ def _start(folder: Path) -> bool:
         _prepare_socket_folder(folder, launch)
         if not cluster.is_dir():
             _create(folder, launch)
-        _clear_stale_pid(cluster)
+        _clear_stale_locks(folder)
         _wait_until_ready(folder, _spawn(folder, launch))
         return True
     _wait_until_ready(folder, pid)
@@ -428,17 +428,20 @@ def _is_gone(pid: int) -> bool:
     return True
 
 
-def _clear_stale_pid(cluster: Path) -> None:
-    """Remove a pid file whose number now belongs to a stranger, as after a restart of the machine.
+def _clear_stale_locks(folder: Path) -> None:
+    """Remove the lock files of a server that is gone, called only when none serves this cluster.
 
-    PostgreSQL itself handles a number that is free. It refuses a number that lives, whoever has it.
+    PostgreSQL handles a number that is free. It refuses a number that lives, whoever has it: a
+    stranger after a restart of the machine, or a dead server that nobody has reaped (a container
+    without an init). Nobody works in this cluster, so neither speaks for it.
     """
-    lines = _pid_file(cluster)
-    if not lines or not lines[0].strip().isdigit() or _is_gone(int(lines[0])):
-        return
+    cluster = folder / "postgresql"
     processes = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
-    if not any(_works_in(pid, cluster) for pid in processes):
-        (cluster / "postmaster.pid").unlink(missing_ok=True)
+    if any(_works_in(pid, cluster) for pid in processes):
+        return
+    (cluster / "postmaster.pid").unlink(missing_ok=True)
+    for name in (".s.PGSQL.5432.lock", ".s.PGSQL.5432"):
+        (socket_folder(folder) / name).unlink(missing_ok=True)
 
 
 def _matching_programs(cluster: Path) -> Path:
