@@ -155,6 +155,24 @@ def test_a_pid_file_whose_number_belongs_to_a_stranger_is_not_believed(folder: P
         assert attachment.started_here
 
 
+def test_the_lock_of_a_dead_server_that_nobody_reaped_is_not_believed(folder: Path) -> None:
+    """As in a container without an init: the number answers, its process is dead."""
+    embedded.attach(folder).leave()
+    dead = subprocess.Popen(["true"])
+    while "Z" not in Path(f"/proc/{dead.pid}/stat").read_text().rpartition(")")[2].split()[0]:
+        time.sleep(0.01)
+    place = embedded.socket_folder(folder.resolve())
+    place.mkdir(mode=0o700)
+    for lock in (folder / "postgresql" / "postmaster.pid", place / ".s.PGSQL.5432.lock"):
+        lock.write_text(f"{dead.pid}\n{folder}\n")
+        lock.chmod(0o600)
+
+    with embedded.attached(folder) as attachment:
+        assert attachment.started_here
+
+    dead.wait()
+
+
 def test_a_first_start_that_was_killed_half_way_is_done_again(folder: Path) -> None:
     (folder / "postgresql.new" / "base").mkdir(parents=True)
 
