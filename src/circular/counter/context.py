@@ -10,7 +10,7 @@ from django.utils.functional import SimpleLazyObject, cached_property
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from circular.counter import desk, queries
+from circular.counter import desk
 from circular.people.roles import Role
 from circular.workflow import queries as workflow
 
@@ -67,7 +67,7 @@ class Page:
         """Return the doors this reader may use, the tray first."""
         if not self._user or not self.person:
             return ()
-        waiting = queries.waiting_count(desk.reader(self._request))
+        waiting = desk.waiting_count(self._request)
         doors = [Door("tray", _("Bandeja"), "/bandeja", waiting)]
         if self.roles & {
             Role.COMMUNICATIONS,

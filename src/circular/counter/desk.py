@@ -30,6 +30,16 @@ def reader(request: HttpRequest) -> queries.Reader:
     return known
 
 
+def waiting_count(request: HttpRequest) -> int:
+    """Return how many matters wait for the reader; counted once a request."""
+    known = getattr(request, "circular_waiting", None)
+    if known is None:
+        known = queries.waiting_count(reader(request))
+        request.circular_waiting = known  # type: ignore[attr-defined]
+    assert isinstance(known, int)
+    return known
+
+
 def require(request: HttpRequest, *permissions: Permission) -> queries.Reader:
     """Return the reader, who holds at least one of the permissions."""
     found = reader(request)

@@ -46,7 +46,7 @@ def tray(request: HttpRequest) -> HttpResponse:
     mine = [wait.request.pk for wait in waits]
     waiting = len(waits)
     if waiting >= queries.TRAY_LIMIT:
-        waiting = max(waiting, queries.waiting_count(reader))
+        waiting = max(waiting, desk.waiting_count(request))
     others = list(queries.in_other_hands(reader, mine)[: queries.OTHERS_LIMIT + 1])
     offices = desk.offices(request)
     duties = queries.open_duties(case.pk for case in others)
