@@ -121,8 +121,13 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings() -> Iterator[None]:
-    """Start the included PostgreSQL for the length of the session, where no other one is named."""
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None,
+) -> Iterator[None]:
+    """Start the included PostgreSQL for the length of the session, where no other one is named.
+
+    Workers that test side by side share the server; each has a database of its own.
+    """
     from django.conf import settings as django_settings
 
     from circular.config import embedded
