@@ -50,6 +50,7 @@ class Act(StrEnum):
     VERIFY = "verified"
     FIND_NOT_SENT = "found_not_sent"
     RESEND_MISSING = "resent_to_missing"
+    RESOLVE_DOUBT = "doubt_resolved"
     REMIND = "reminded"
     ESCALATE = "escalated"
     ISSUE_ERRATUM = "erratum_issued"

@@ -65,6 +65,7 @@ class Refusal(StrEnum):
     VERDICT_MISSING = "verdict_missing"
     NEGATIVE_NEEDS_A_PERSON = "negative_needs_a_person"
     NOBODY_MISSING = "nobody_missing"
+    NOBODY_IN_DOUBT = "nobody_in_doubt"
     NOT_URGENT = "not_urgent"
     ALREADY_URGENT = "already_urgent"
     URGENT_NOT_REVIEWED = "urgent_not_reviewed"
@@ -357,6 +358,10 @@ NO_DOUBT: Objection = (
     lambda facts, _: facts.way is Way.CIRCULAR and facts.sending.in_doubt > 0,
 )
 SOMEBODY_MISSING: Objection = (Refusal.NOBODY_MISSING, lambda facts, _: facts.sending.missing == 0)
+SOMEBODY_IN_DOUBT: Objection = (
+    Refusal.NOBODY_IN_DOUBT,
+    lambda facts, _: facts.sending.in_doubt == 0,
+)
 IT_CONFIRMED: Objection = (
     Refusal.IT_NOT_CONFIRMED,
     lambda facts, _: not facts.confirmed_to_communications,

@@ -159,6 +159,9 @@ REFUSALS: Mapping[Refusal, Word] = {
         "El veredicto es negativo. Una persona de Comunicaciones debe decidir cómo sigue."
     ),
     Refusal.NOBODY_MISSING: _("No falta ninguna persona. No hay a quién enviar otra vez."),
+    Refusal.NOBODY_IN_DOUBT: _(
+        "Esa duda ya no existe: alguien la resolvió antes, o llegó su respuesta."
+    ),
     Refusal.NOT_URGENT: _("El expediente no es urgente. No hay urgencia que revisar."),
     Refusal.ALREADY_URGENT: _("El expediente ya es urgente. No hace falta repetirlo."),
     Refusal.URGENT_NOT_REVIEWED: _(

@@ -335,7 +335,12 @@ MOVES: Mapping[Act, Move] = MappingProxyType(
             ),
         ),
         Act.PAUSE: Move(sources=_from(S.SENDING), target=S.PAUSED, who=g.AN_OFFICE),
-        Act.RESUME: Move(sources=_from(S.PAUSED), target=S.SENDING, who=g.IT),
+        Act.RESUME: Move(
+            sources=_from(S.PAUSED),
+            target=S.SENDING,
+            who=g.IT,
+            guards=(g.NOT_OWN_TO_SEND, g.NOT_APPROVER),
+        ),
         Act.CANCEL: Move(
             sources=_from(
                 S.DRAFT,
@@ -415,6 +420,21 @@ MOVES: Mapping[Act, Move] = MappingProxyType(
                 g.APPROVAL_HOLDS,
             ),
             effect=_unconfirm,
+        ),
+        Act.RESOLVE_DOUBT: Move(
+            sources=_from(
+                S.FORWARDED,
+                S.SCHEDULED,
+                S.SENDING,
+                S.PAUSED,
+                S.SENT,
+                S.CONFIRMED,
+                S.VERIFIED,
+                S.CANCELLED,
+            ),
+            target=None,
+            who=g.IT,
+            guards=(g.NOT_OWN_TO_SEND, g.NOT_APPROVER, g.SOMEBODY_IN_DOUBT),
         ),
         Act.REMIND: Move(sources=OPEN, target=None, who=g.COMMUNICATIONS_OR_MACHINE),
         Act.ESCALATE: Move(sources=OPEN, target=None, who=g.COMMUNICATIONS_OR_MACHINE),

@@ -153,6 +153,9 @@ def laws(before: RequestFacts, deed: Deed, after: RequestFacts) -> None:
     if deed.act is Act.CLOSE:
         assert not (after.verdict is Verdict.NEGATIVE and deed.by.machine)
         assert after.reviewed_afterwards or not after.urgent
+    if deed.act in {Act.RESUME, Act.RESOLVE_DOUBT} and after.separate_duties:
+        apart = {after.approver, after.requester, *after.consenters}
+        assert deed.by.person not in apart, "who asked or approved decides nothing of the sending"
     if deed.act is Act.DECLARE_SENT:
         assert deed.figures is not None
         assert deed.figures.balance
@@ -366,6 +369,40 @@ def test_the_law_catches_a_desk_where_the_approver_takes_the_sending_over() -> N
     refused = decide(scheduled, deed)
     assert isinstance(refused, NotMoved)
     assert refused.refusal is R.APPROVED_BY_YOU
+
+
+@pytest.mark.parametrize(
+    ("act", "state"),
+    [(Act.RESUME, State.PAUSED), (Act.RESOLVE_DOUBT, State.SENT)],
+)
+@pytest.mark.parametrize(
+    ("by", "refusal"), [(PEOPLE[1], R.OWN_REQUEST), (PEOPLE[2], R.APPROVED_BY_YOU)]
+)
+def test_the_law_catches_a_desk_where_who_asked_or_approved_decides_on_the_sending(
+    act: Act, state: State, by: Doer, refusal: guards.Refusal
+) -> None:
+    sending = RequestFacts(
+        id=1,
+        state=state,
+        filing_number="CIR-2026-000001",
+        requester=ANNA,
+        digest="aa",
+        approved_digest="aa",
+        approver=PAULA,
+        operator=OTTO,
+        sending=Sending(exists=True, settled=True, in_doubt=1),
+    )
+    deed = replace(PLAIN, act=act, by=by)
+
+    broken = decide(sending, deed, without(act, refusal))
+
+    assert isinstance(broken, Moved)
+    with pytest.raises(AssertionError):
+        laws(sending, deed, broken.facts)
+    refused = decide(sending, deed)
+    assert isinstance(refused, NotMoved)
+    assert refused.refusal is refusal
+    assert isinstance(decide(replace(sending, separate_duties=False), deed), Moved)
 
 
 def test_every_act_has_a_line_in_the_table() -> None:

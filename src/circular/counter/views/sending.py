@@ -31,12 +31,14 @@ from circular.mailing.kinds import MailingKind
 from circular.mailing.models import Mailing, Recipient
 from circular.outcomes import queries as outcomes
 from circular.outcomes.queries import Problem
-from circular.outcomes.services import resolve_doubt
 from circular.outcomes.verdicts import Resolution
 from circular.people.roles import Permission, Role
+from circular.workflow import labels as words
+from circular.workflow import services
 from circular.workflow.acts import Act
 from circular.workflow.models import Request
 from circular.workflow.states import State
+from circular.workflow.transitions import Moved
 
 SHOWN = 50  # people named on the page at once; deciding on more than that is a policy, not a click
 
@@ -80,14 +82,15 @@ def resolve(request: HttpRequest, number: str, recipient_id: str) -> HttpRespons
         resolution = Resolution(request.POST.get("resolution", ""))
     except ValueError:
         raise Http404 from None
-    if resolution is Resolution.OFFER_AGAIN and State(row.state) is State.CANCELLED:
-        told.warning(request, _("La solicitud está cancelada: a nadie se le ofrece otra vez."))
-    elif resolve_doubt(int(recipient_id), resolution, by=desk.actor(request, Role.TIC)):
+    answer = services.resolve_doubt(
+        row.pk, int(recipient_id), resolution, by=desk.actor(request, Role.TIC)
+    )
+    if isinstance(answer, Moved):
         told.success(request, _("La duda quedó resuelta."))
+    elif resolution is Resolution.OFFER_AGAIN and State(row.state) is State.CANCELLED:
+        told.warning(request, _("La solicitud está cancelada: a nadie se le ofrece otra vez."))
     else:
-        told.warning(
-            request, _("Esa duda ya no existe: alguien la resolvió antes, o llegó su respuesta.")
-        )
+        told.warning(request, words.sentence(answer))
     return redirect(reverse("sending", args=[number]) + "#dudas")
 
 
@@ -143,7 +146,9 @@ def page(request: HttpRequest, row: Request, mailing: Mailing) -> dict[str, Any]
     doubts = outcomes.doubts(mailing.pk, limit=SHOWN)
     problems = outcomes.problems(mailing.pk, limit=SHOWN)
     duplicates = mailings.possible_duplicates(mailing.pk, limit=SHOWN) if sees_people else []
-    open_acts = {one.act for one in pages.open_acts_of(request, row) if one.refusal is None}
+    answers = pages.open_acts_of(request, row)
+    open_acts = {one.act for one in answers if one.refusal is None}
+    deciding = next((one for one in answers if one.act is Act.RESOLVE_DOUBT), None)
     bar = deeds.bar(
         number=row.filing_number or "",
         allowed=open_acts & {Act.PAUSE, Act.RESUME, Act.CANCEL, Act.RESEND_MISSING},
@@ -154,19 +159,20 @@ def page(request: HttpRequest, row: Request, mailing: Mailing) -> dict[str, Any]
         sending=True,
     )
     count = mailing.in_doubt
-    words = ngettext("%(word)s persona en duda", "%(word)s personas en duda", count)
+    heading = ngettext("%(word)s persona en duda", "%(word)s personas en duda", count)
     return {
         "nav": "cases",
         **pages.title_part(row),
         **progress_part(row, mailing),
         "bar": bar,
         "doubts": [_doubt(one) for one in doubts] if sees_people else [],
-        "doubts_heading": words % {"word": formats.in_words(count, trays.lang(), feminine=True)}
+        "doubts_heading": heading % {"word": formats.in_words(count, trays.lang(), feminine=True)}
         if count
         else _("Nadie en duda"),
         "sure": not count,
         "more_doubts": max(0, count - len(doubts)),
-        "may_resolve": reader.may(Permission.OPERATE_SENDING),
+        "may_resolve": Act.RESOLVE_DOUBT in open_acts,
+        "not_resolved_by_you": deciding.sentence if deciding is not None and count else "",
         "may_offer": State(row.state) is not State.CANCELLED,
         "duplicates": [
             {"address": one.address, "told": labels.RECIPIENT_STATES.get(one.state.value, "")}

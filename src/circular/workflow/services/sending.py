@@ -14,10 +14,12 @@ from django.db import transaction
 from django.utils import timezone, translation
 
 from circular.evidence.actors import CLOCK, Actor
+from circular.mailing import queries as mailing_queries
 from circular.mailing import services as mailing
 from circular.mailing.kinds import MailingKind, Priority
 from circular.mailing.letters import Letter
 from circular.outcomes import services as outcomes
+from circular.outcomes.verdicts import Resolution
 from circular.people import queries as people
 from circular.people.roles import Role
 from circular.workflow import labels
@@ -281,3 +283,32 @@ def resend_missing(request_id: int, *, by: Actor, reason: str = "") -> Moved | N
     again = outcomes.offer_missing_again(case.row.mailing_id, by=by)
     case.prove(mailing=case.row.mailing_id, again=again)
     return decision
+
+
+@transaction.atomic
+def resolve_doubt(
+    request_id: int, recipient_id: int, resolution: Resolution, *, by: Actor
+) -> Moved | NotMoved:
+    """End the doubt about one recipient of the case's sending, as a person of the IT Division says.
+
+    Repeat:  NOBODY_IN_DOUBT when somebody was first, or the answer came after all; WRONG_STATE for
+             offering again what was cancelled
+    """
+    case = open_case(request_id, by=by)
+    refused = objection(case.facts, Deed(act=Act.RESOLVE_DOUBT, by=case.doer, at=case.at))
+    if refused is not None:
+        return refused
+    if resolution is Resolution.OFFER_AGAIN and case.facts.state is State.CANCELLED:
+        return _not_resolved(case, Refusal.WRONG_STATE)
+    doubtful = mailing_queries.recipient(recipient_id)
+    if doubtful is None or doubtful.mailing != case.row.mailing_id:
+        return _not_resolved(case, Refusal.NOBODY_IN_DOUBT)
+    if not outcomes.resolve_doubt(recipient_id, resolution, by=by):
+        return _not_resolved(case, Refusal.NOBODY_IN_DOUBT)
+    decision = case.attempt(Act.RESOLVE_DOUBT)
+    case.prove(recipient=recipient_id, resolution=resolution.value)
+    return decision
+
+
+def _not_resolved(case: Case, refusal: Refusal) -> NotMoved:
+    return NotMoved(refusal, {"act": Act.RESOLVE_DOUBT.value, "state": case.facts.state.value})
