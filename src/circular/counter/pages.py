@@ -211,7 +211,7 @@ def extra_deeds(row: Request, reader: queries.Reader) -> tuple[parts.Deed, ...]:
                 url=reverse("sending", args=[row.filing_number]),
             )
         )
-    if reader.may(Permission.EXPORT_EVIDENCE) or reader.may(Permission.SEE_ALL_CASES):
+    if reader.may(Permission.EXPORT_EVIDENCE):
         found.append(
             parts.Deed(
                 code="",

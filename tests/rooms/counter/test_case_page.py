@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import date
 
 import pytest
 from django.test import Client
@@ -14,6 +15,7 @@ from circular.evidence.actors import DOOR
 from circular.evidence.queries import entries_of
 from circular.evidence.services import case_chain, store_blob
 from circular.mailing.models import Recipient
+from circular.people.models import Holding, Post
 from circular.workflow import services
 from circular.workflow.models import Request
 from counter_town import SignIn, Town, count, draft, some_settled, walk
@@ -294,13 +296,59 @@ def test_silence_is_no_verdict(town: Town, browser: SignIn) -> None:
 
 def test_the_case_file_is_handed_out_by_post_only(town: Town, browser: SignIn) -> None:
     number = town.cases["closed"]
-    paula = browser("paula")
+    quentin = browser("quentin")
 
-    assert paula.get(f"/e/{number}/expediente.zip").status_code == 405
-    answer = paula.post(f"/e/{number}/expediente.zip")
+    assert quentin.get(f"/e/{number}/expediente.zip").status_code == 405
+    answer = quentin.post(f"/e/{number}/expediente.zip")
 
     assert answer.status_code == 200
     assert answer.getvalue()[:2] == b"PK"
+
+
+@pytest.mark.parametrize(
+    ("name", "may"),
+    [("vera", True), ("quentin", True), ("paula", False), ("otto", False), ("anna", False)],
+)
+def test_the_case_file_leaves_the_house_with_those_who_may_export_it(
+    town: Town, browser: SignIn, name: str, may: bool
+) -> None:
+    number = town.cases["closed"]
+    client = browser(name)
+
+    assert ("expediente.zip" in page(client, number)) is may
+    answer = client.post(f"/e/{number}/expediente.zip")
+    assert answer.getvalue()[:2] == b"PK" if may else answer.status_code == 403
+
+
+def test_who_approved_a_case_neither_resumes_it_nor_decides_its_doubts(
+    town: Town, browser: SignIn
+) -> None:
+    pk = draft(town, "Jornada de salud")
+    number = walk(town, pk, "sending")
+    some_settled(pk)
+    otto, paula = browser("otto"), browser("paula")
+    Holding.objects.create(
+        person=town.people["paula"], post=Post.objects.get(code="tic"), from_on=date(2020, 1, 1)
+    )
+    post_act(otto, number, "paused", "pausar")
+    doubtful = Recipient.objects.filter(mailing__case=pk, state="in_doubt").first()
+    assert doubtful is not None
+    address = f"/e/{number}/envio/dudas/{doubtful.pk}"
+
+    seen = paula.get(f"/e/{number}/envio").content.decode()
+    resumed = paula.post(f"/e/{number}/actos/reanudar")
+    told = paula.post(address, {"resolution": "accepted"}, follow=True).content.decode()
+
+    assert 'name="resolution"' not in seen
+    assert "Debe enviarla otra persona" in seen
+    assert resumed.status_code == 409
+    assert "la institución separa las funciones" in told
+    doubtful.refresh_from_db()
+    assert doubtful.state == "in_doubt"
+    assert Request.objects.get(pk=pk).state == "paused"
+    otto.post(address, {"resolution": "accepted"})
+    acts = [entry.act for entry in entries_of(case_chain(pk))]
+    assert acts[-1] == "doubt_resolved"
 
 
 def test_declared_figures_must_add_up(town: Town, browser: SignIn) -> None:

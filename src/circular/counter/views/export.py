@@ -18,7 +18,7 @@ from circular.people.roles import Permission
 @login_required
 def case_export(request: HttpRequest, number: str) -> HttpResponseBase:
     """Hand out the case file."""
-    reader = desk.require(request, Permission.EXPORT_EVIDENCE, Permission.SEE_ALL_CASES)
+    reader = desk.require(request, Permission.EXPORT_EVIDENCE)
     row = queries.case_by_number(reader, number)
     if row is None:
         raise Http404
