@@ -40,6 +40,11 @@ def waiting_count(request: HttpRequest) -> int:
     return known
 
 
+def know_waiting(request: HttpRequest, count: int) -> None:
+    """Take over how many matters wait, from who has read them all."""
+    request.circular_waiting = count  # type: ignore[attr-defined]
+
+
 def require(request: HttpRequest, *permissions: Permission) -> queries.Reader:
     """Return the reader, who holds at least one of the permissions."""
     found = reader(request)

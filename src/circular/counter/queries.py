@@ -15,11 +15,32 @@ from circular.people.roles import Permission, Role, may
 from circular.workflow.models import Correspondence, Duty, Request
 from circular.workflow.states import FINAL, State
 
-TRAY_LIMIT = 50  # matters drawn in one tray: what is due first; the rest moves up as they are done
+TRAY_LIMIT = 25  # matters drawn in one tray: what presses most; the rest moves up as they are done
 OTHERS_LIMIT = 20  # "En manos de otros" is context, not work
 PAGE = 25  # cases a page
 
-LONG = ("html", "text")  # of a version: no list shows them, and a message may be megabytes
+# What a list shows of a request. A message may be megabytes, and a request has fifteen times.
+LISTED = (
+    "filing_number",
+    "state",
+    "urgent",
+    "filed_at",
+    "approved_count",
+    "forwarded_at",
+    "scheduled_at",
+    "started_at",
+    "sent_at",
+    "confirmed_to_requester_at",
+    "verified_at",
+    "changed_at",
+    "version__subject",
+    "version__mail_class",
+    "unit__name",
+    "mailing__audience",
+    "mailing__pending",
+    "mailing__in_doubt",
+)
+OF_DUTY = ("stage", "owed_by", "started_at", "due_at", "minutes", "reminders")
 TAKEN_STAGES = ("review", "forward")  # stages in which one reviewer holds the case for all
 
 
@@ -101,13 +122,16 @@ def _whole(rows: QuerySet[Request]) -> QuerySet[Request]:
 
 def _listed(rows: QuerySet[Request]) -> QuerySet[Request]:
     """Return rows with what a list shows of each."""
-    return rows.select_related("version", "unit", "mailing").defer(
-        *(f"version__{name}" for name in LONG)
-    )
+    return rows.select_related("version", "unit", "mailing").only(*LISTED)
+
+
+def _of_request() -> tuple[str, ...]:
+    """Return what a list shows of a request, as seen from a row that belongs to it."""
+    return tuple(f"request__{name}" for name in LISTED)
 
 
 def duties_of(reader: Reader) -> QuerySet[Duty]:
-    """Return what the reader owes now, soonest first.
+    """Return what the reader owes now, the urgent first, then soonest first.
 
     Index:  duty_open_by_role (owed_by, due_at)
     """
@@ -121,8 +145,8 @@ def duties_of(reader: Reader) -> QuerySet[Duty]:
         .exclude(held)
         .exclude(request__state__in=[state.value for state in FINAL])
         .select_related("request__version", "request__unit", "request__mailing")
-        .defer(*(f"request__version__{name}" for name in LONG))
-        .order_by("due_at", "pk")
+        .only(*OF_DUTY, *_of_request())
+        .order_by("-request__urgent", "due_at", "pk")
     )
 
 
@@ -136,8 +160,8 @@ def unread_letters(reader: Reader) -> QuerySet[Correspondence]:
     return (
         Correspondence.objects.filter(direction="in", read_at__isnull=True)
         .filter(request__filing_number__isnull=False)
-        .select_related("request__version", "request__unit")
-        .defer(*(f"request__version__{name}" for name in LONG))
+        .select_related("request__version", "request__unit", "request__mailing")
+        .only("at", *_of_request())
         .order_by("at")
     )
 
@@ -146,20 +170,11 @@ def doubtful(reader: Reader) -> QuerySet[Request]:
     """Return sendings with people in doubt, which wait for the IT Division to decide."""
     if Role.TIC not in reader.roles:
         return Request.objects.none()
-    return (
-        Request.objects.filter(
-            state__in=[
-                State.SENDING.value,
-                State.PAUSED.value,
-                State.SENT.value,
-                State.CONFIRMED.value,
-            ],
-            mailing__in_doubt__gt=0,
-        )
-        .select_related("version", "unit", "mailing")
-        .defer(*(f"version__{name}" for name in LONG))
-        .order_by("started_at", "pk")
+    states = (State.SENDING, State.PAUSED, State.SENT, State.CONFIRMED)
+    rows = Request.objects.filter(
+        state__in=[state.value for state in states], mailing__in_doubt__gt=0
     )
+    return _listed(rows).order_by("started_at", "pk")
 
 
 def waiting_count(reader: Reader) -> int:
@@ -186,13 +201,10 @@ def in_other_hands(reader: Reader, excluding: Iterable[int]) -> QuerySet[Request
 
 def own_drafts(reader: Reader) -> QuerySet[Request]:
     """Return drafts that the reader began or that came from their mailbox."""
-    return (
-        Request.objects.filter(state=State.DRAFT.value)
-        .filter(Q(requester=reader.person) | Q(registrar=reader.person))
-        .select_related("version", "unit")
-        .defer(*(f"version__{name}" for name in LONG))
-        .order_by("-changed_at")
+    rows = Request.objects.filter(state=State.DRAFT.value).filter(
+        Q(requester=reader.person) | Q(registrar=reader.person)
     )
+    return _listed(rows).order_by("-changed_at")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -252,42 +252,48 @@ def _others_clock(
     return parts.Clock(tone=parts.Tone.IDLE, icon="circle-dot", fact=fact, lines=(line,))
 
 
+LANES = ("urgente", "vencidos", "hoy", "despues")
+
+
+def lane_of(wait: Wait, now: datetime) -> str:
+    """Return the lane in which a matter stands; what has no limit is for today."""
+    if wait.request.urgent:
+        return "urgente"
+    if wait.duty is None:
+        return "hoy"
+    if wait.duty.due_at < now:
+        return "vencidos"
+    return "hoy" if timezone.localdate(wait.duty.due_at) <= timezone.localdate(now) else "despues"
+
+
+def pressing_first(waits: Iterable[Wait], now: datetime) -> list[Wait]:
+    """Return them as the lanes show them; those without a limit stand last in theirs."""
+    return sorted(
+        waits,
+        key=lambda wait: (
+            LANES.index(lane_of(wait, now)),
+            wait.duty is None,
+            wait.duty.due_at if wait.duty is not None else now,
+        ),
+    )
+
+
 def lanes(waits: Iterable[Wait], now: datetime, between: clocks.Between) -> tuple[parts.Lane, ...]:
     """Return the lanes that have something in them, the most pressing first."""
-    today = timezone.localdate(now)
-    groups: dict[str, list[parts.Row]] = {"urgente": [], "vencidos": [], "hoy": [], "despues": []}
-    for wait in waits:
-        duty = wait.duty
-        if wait.request.urgent:
-            lane = "urgente"
-        elif duty is None:
-            lane = "hoy"
-        elif duty.due_at < now:
-            lane = "vencidos"
-        elif timezone.localdate(duty.due_at) <= today:
-            lane = "hoy"
-        else:
-            lane = "despues"
-        groups[lane].append(row_of_wait(wait, now, between))
-    made = (
-        parts.Lane(
-            code="urgente",
-            title=_("Urgente"),
-            css="c-bad",
-            icon="urgent",
-            rows=tuple(groups["urgente"]),
-        ),
-        parts.Lane(
-            code="vencidos",
-            title=_("Vencidos"),
-            css="c-late",
-            icon="clock-exclamation",
-            rows=tuple(groups["vencidos"]),
-        ),
-        parts.Lane(code="hoy", title=_("Para hoy"), rows=tuple(groups["hoy"])),
-        parts.Lane(code="despues", title=_("Después"), rows=tuple(groups["despues"])),
+    rows: dict[str, list[parts.Row]] = {code: [] for code in LANES}
+    for wait in pressing_first(waits, now):
+        rows[lane_of(wait, now)].append(row_of_wait(wait, now, between))
+    heads = {
+        "urgente": (_("Urgente"), "c-bad", "urgent"),
+        "vencidos": (_("Vencidos"), "c-late", "clock-exclamation"),
+        "hoy": (_("Para hoy"), "", ""),
+        "despues": (_("Después"), "", ""),
+    }
+    return tuple(
+        parts.Lane(code=code, title=title, css=css, icon=icon, rows=tuple(rows[code]))
+        for code, (title, css, icon) in heads.items()
+        if rows[code]
     )
-    return tuple(lane for lane in made if lane.rows)
 
 
 def heading(count: int) -> str:

@@ -33,20 +33,21 @@ def tray(request: HttpRequest) -> HttpResponse:
     reader = desk.reader(request)
     now = timezone.now()
     between = desk.calendar(request).business_between
+    most = queries.TRAY_LIMIT
+    duties_owed = list(queries.duties_of(reader)[:most])
+    doubtful = list(queries.doubtful(reader)[:most])
+    unread = list(queries.unread_letters(reader)[:most])
     waits = trays.together(
         [
-            *(trays.wait_of_duty(duty) for duty in queries.duties_of(reader)[: queries.TRAY_LIMIT]),
-            *(trays.wait_of_doubt(case) for case in queries.doubtful(reader)[: queries.TRAY_LIMIT]),
-            *(
-                trays.wait_of_letter(letter, now)
-                for letter in queries.unread_letters(reader)[: queries.TRAY_LIMIT]
-            ),
+            *(trays.wait_of_duty(duty) for duty in duties_owed),
+            *(trays.wait_of_doubt(case) for case in doubtful),
+            *(trays.wait_of_letter(letter, now) for letter in unread),
         ]
     )
     mine = [wait.request.pk for wait in waits]
-    waiting = len(waits)
-    if waiting >= queries.TRAY_LIMIT:
-        waiting = max(waiting, desk.waiting_count(request))
+    if max(len(duties_owed), len(doubtful), len(unread)) < most:
+        desk.know_waiting(request, len(waits))  # all of it was read: nothing is left to count
+    waiting = desk.waiting_count(request)
     others = list(queries.in_other_hands(reader, mine)[: queries.OTHERS_LIMIT + 1])
     offices = desk.offices(request)
     duties = queries.open_duties(case.pk for case in others)
@@ -54,7 +55,8 @@ def tray(request: HttpRequest) -> HttpResponse:
     chosen = request.GET.get("falta", "")
     counts = Counter(wait.code for wait in waits)
     names = {wait.code: wait.do for wait in reversed(waits)}
-    shown = [wait for wait in waits if wait.code == chosen] if chosen in counts else waits
+    wanted = [wait for wait in waits if wait.code == chosen] if chosen in counts else waits
+    shown = trays.pressing_first(wanted, now)[: queries.TRAY_LIMIT]
     sorting = reader.roles & {Role.COMMUNICATIONS, Role.TIC, Role.ADMINISTRATOR}
     return render(
         request,
@@ -62,8 +64,8 @@ def tray(request: HttpRequest) -> HttpResponse:
         {
             "nav": "tray",
             "heading": trays.heading(waiting),
-            "unseen": max(0, waiting - len(waits)),
-            "open_count": len(waits) + min(len(others), queries.OTHERS_LIMIT) + len(drafts),
+            "unseen": (len(wanted) if chosen in counts else waiting) - len(shown),
+            "open_count": waiting + min(len(others), queries.OTHERS_LIMIT) + len(drafts),
             "unsorted_count": intake.unsorted_count() if sorting else None,
             "lanes": trays.lanes(shown, now, between),
             "quick": [
