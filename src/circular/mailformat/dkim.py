@@ -19,6 +19,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -148,18 +149,23 @@ def signature_fields(raw: bytes, keys: Sequence[Key], at: datetime) -> bytes:
 
 
 def _field(key: Key, names: bytes, octets: bytes, digest: bytes, stamp: int) -> bytes:
-    tags = (
-        f"v=1; a={key.algorithm}; c=relaxed/simple; d={key.domain};\r\n"
-        f" s={key.selector}; t={stamp};\r\n h=".encode()
-        + _folded(names, b":")
-        + b";\r\n bh="
-        + digest
-        + b";\r\n b="
-    )
+    written, canonical = _tags_before_digest(key.algorithm, key.domain, key.selector, names, stamp)
     # §3.7: the field itself comes last, with an empty b= and without its line end.
-    signature = base64.b64encode(key.signed(octets + b"dkim-signature:" + _relaxed(tags)))
+    signature = base64.b64encode(key.signed(octets + canonical + digest + b"; b="))
     lines = [signature[start : start + 70] for start in range(0, len(signature), 70)]
-    return b"DKIM-Signature: " + tags + b"\r\n ".join(lines) + b"\r\n"
+    return written + digest + b";\r\n b=" + b"\r\n ".join(lines) + b"\r\n"
+
+
+@lru_cache(maxsize=64)
+def _tags_before_digest(
+    algorithm: str, domain: str, selector: str, names: bytes, stamp: int
+) -> tuple[bytes, bytes]:
+    """Return the field up to its body hash, as written and canonical: the same for a whole mailing."""
+    tags = (
+        f"v=1; a={algorithm}; c=relaxed/simple; d={domain};\r\n s={selector}; t={stamp};\r\n h="
+    ).encode()
+    tags += _folded(names, b":") + b";\r\n bh="
+    return b"DKIM-Signature: " + tags, b"dkim-signature:" + _relaxed(_FOLD.sub(b"", tags))
 
 
 def _folded(names: bytes, at: bytes) -> bytes:
@@ -182,16 +188,18 @@ def _covered(head: bytes) -> tuple[bytes, bytes]:
     names: list[bytes] = []
     octets: list[bytes] = []
     for name in COVERED:
-        values = found.get(name, [])
+        values = found.get(name, ())
         # §5.4.2: of fields that occur twice the lowest counts first.
-        octets += [name + b":" + _relaxed(value) + b"\r\n" for value in reversed(values)]
+        octets += [b"%b:%b\r\n" % (name, _relaxed(value)) for value in reversed(values)]
         names += [name] * (len(values) + (name in SEALED))
     return b":".join(names), b"".join(octets)
 
 
 def _relaxed(value: bytes) -> bytes:
-    """Canonicalize a field's value (RFC 6376 §3.4.2)."""
-    return _BLANKS.sub(b" ", _FOLD.sub(b"", value)).strip(b" ")
+    """Canonicalize a field's value that stands on one line (RFC 6376 §3.4.2)."""
+    if b"  " in value or b"\t" in value:
+        value = _BLANKS.sub(b" ", value)
+    return value.strip(b" ")
 
 
 def _simple_body(body: bytes) -> bytes:
