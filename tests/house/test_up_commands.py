@@ -51,6 +51,17 @@ def test_a_message_that_cannot_be_stored_now_is_to_be_sent_again(house: House) -
     assert done.returncode == 75
 
 
+def test_a_database_that_is_not_there_is_told_in_one_sentence(house: House) -> None:
+    house.configure('database_url = "postgresql://circular@127.0.0.1:1/circular"')
+
+    for words in (["up"], ["directory", "count", "group=student"], ["backup", "copy.tar"]):
+        done = house.command(*words)
+
+        assert done.returncode == 1
+        assert "port 1 failed" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
 def test_work_is_done_once_and_the_command_ends(old_house: House) -> None:
     receive(old_house, MESSAGE)
 

@@ -52,7 +52,7 @@ def _run(program: str, *words: str, address: str) -> str:
             _("%(program)s no pudo: %(reason)s")
             % {
                 "program": program,
-                "reason": done.stderr.strip().splitlines()[-1:] or done.returncode,
+                "reason": next(iter(done.stderr.strip().splitlines()), done.returncode),
             }
         )
     return done.stdout

@@ -27,6 +27,8 @@ NO = 1
 WRONG_WORDS = 2
 TRY_LATER = 75  # EX_TEMPFAIL of sysexits.h: what a mail server understands
 FULL = {errno.ENOSPC, errno.EDQUOT}
+# Classes of SQLSTATE: connection, authorisation, no such database, out of resources, shutdown.
+UNREACHABLE = {"08", "28", "3D", "53", "57"}
 WRONG_CONFIGURATION = 78  # EX_CONFIG
 
 Command = Callable[[argparse.Namespace, Configuration], int]
@@ -187,6 +189,24 @@ def _with_database(arguments: argparse.Namespace, run: Command) -> int:
         return run(arguments, configuration)
 
 
+def _database_errors() -> tuple[type[Exception], ...]:
+    """Return what the database raises when it cannot be reached; nothing where it was never asked."""
+    django = sys.modules.get("django.db.utils")
+    # A wrong option in the address is a ProgrammingError; so is a query of ours that is wrong.
+    return () if django is None else (django.OperationalError, django.ProgrammingError)
+
+
+def _told(problem: Exception) -> str:
+    """Return one sentence about a database that cannot be used; anything else is raised again."""
+    cause = problem.__cause__
+    known = getattr(cause, "sqlstate", None)
+    if known is not None and known[:2] not in UNREACHABLE:
+        raise problem
+    return _("No se puede usar la base de datos: %(error)s") % {
+        "error": str(problem).splitlines()[0]
+    }
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     words = sys.argv[1:] if words is None else words
@@ -203,6 +223,9 @@ def main(words: Sequence[str] | None = None) -> int:
         return WRONG_CONFIGURATION
     except (embedded.DatabaseUnavailableError, NotUpError, CannotDoError) as problem:
         print(problem, file=sys.stderr)
+        return TRY_LATER if arguments.word == "receive" else NO
+    except _database_errors() as problem:
+        print(_told(problem), file=sys.stderr)
         return TRY_LATER if arguments.word == "receive" else NO
     except OSError as problem:
         if isinstance(problem, BrokenPipeError):

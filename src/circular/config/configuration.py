@@ -35,6 +35,8 @@ PREFIX = "CIRCULAR_"
 FILE_NAME = "circular.toml"
 # Read by other programs than Circular: which file to read, and what only the tests know.
 FOREIGN = ("CIRCULAR_CONFIG", "CIRCULAR_TEST_")
+# What Django takes for a Host header: of any other name it would refuse every page.
+HOST_NAME = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:.]*:[0-9a-f:.]*"
 SHORTEST_SECRET = 32  # characters; Django warns below 50, 128 bits need 32 hexadecimal digits
 
 T = TypeVar("T")
@@ -166,7 +168,11 @@ def _base_url(value: object) -> str:
         raise _WrongValueError(allowed)
     try:
         parts = urlsplit(value.strip())
-        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        usable = (
+            parts.scheme in {"http", "https"}
+            and re.fullmatch(HOST_NAME, parts.hostname or "")
+            and parts.port != 0
+        )
     except ValueError:
         raise _WrongValueError(allowed) from None
     if not usable or parts.path.strip("/") or parts.query or parts.fragment or parts.username:
@@ -386,14 +392,17 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path | None = None
     environ = os.environ if environ is None else environ
     folder = Path.cwd() if folder is None else folder
     named = environ.get("CIRCULAR_CONFIG", "")
-    path = folder / (Path(named).expanduser() if named else FILE_NAME)
     problems: list[str] = []
     document: dict[str, Any] = {}
+    path = folder / FILE_NAME
     try:
+        path = folder / (Path(named).expanduser() if named else FILE_NAME)
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         if named:
             problems.append(_("CIRCULAR_CONFIG: no existe el archivo %(path)s") % {"path": path})
+    except RuntimeError:  # ~name of nobody
+        problems.append(_("CIRCULAR_CONFIG: no existe el archivo %(path)s") % {"path": named})
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         problems.append(
             _("%(path)s: no se puede leer como TOML: %(error)s") % {"path": path, "error": error},
@@ -422,10 +431,27 @@ def read(
     for name, base in (("data_folder", file_folder), ("demo_folder", file_folder)):
         default = cast("Path", keys[name].default)
         values[name] = values.get(name, base / default)
+    problems += _ports_given_twice(values)
     values["seed"] = _read_seed(document.get("seed", {}), file_folder, problems)
     if problems:
         raise ConfigurationError(problems)
     return Configuration(**values)
+
+
+def _ports_given_twice(values: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each door that would listen where another one does already."""
+    taken: dict[Listen, str] = {}
+    problems = []
+    for name in ("web_listen", "lmtp_listen", "smtp_listen"):
+        listen = values.get(name, _readable(Configuration)[name].default)
+        if listen is None:
+            continue
+        if (other := taken.setdefault(listen, name)) != name:
+            problems.append(
+                _("«%(key)s» y «%(other)s» no pueden escuchar ambas en %(listen)s")
+                % {"key": name, "other": other, "listen": listen},
+            )
+    return problems
 
 
 def _read_environment(

@@ -73,6 +73,35 @@ def test_every_wrong_value_is_named_at_once_with_what_is_allowed() -> None:
     assert "https://" in problems[4]
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "http://a b",
+        "http://exa%mple.org",
+        "http://-",
+        "http://[::1",
+        "http://[x]",
+        "http://a:99999",
+    ],
+)
+def test_a_name_that_no_page_could_be_reached_by_is_refused(written: str) -> None:
+    assert "https://" in problems_of(CIRCULAR_BASE_URL=written)[0]
+
+
+@pytest.mark.parametrize(
+    "written", ["http://[::1]:8000", "https://Circular.Example.org", "http://127.0.0.1"]
+)
+def test_a_name_that_pages_are_reached_by_is_taken(written: str) -> None:
+    assert reading(CIRCULAR_BASE_URL=written).base_url == written
+
+
+def test_two_doors_at_one_address_are_refused() -> None:
+    [problem] = problems_of('web_listen = "127.0.0.1:8024"')
+
+    assert "«lmtp_listen» y «web_listen»" in problem
+    assert "127.0.0.1:8024" in problem
+
+
 def test_a_key_that_does_not_exist_is_an_error_in_the_file_and_in_the_environment() -> None:
     problems = problems_of("database = 1", CIRCULAR_DATABSE_URL="postgresql://x/y")
 
@@ -159,6 +188,14 @@ def test_a_file_that_is_no_toml_is_named_and_the_environment_is_still_judged(
 def test_a_configuration_file_that_is_named_must_exist(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"other\.toml"):
         load({"CIRCULAR_CONFIG": "other.toml"}, folder=tmp_path)
+
+
+@pytest.mark.parametrize("named", ["~nobody-here/circular.toml", ".", "x" * 5000, "a\nb"])
+def test_a_configuration_file_that_cannot_be_is_named(tmp_path: Path, named: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        load({"CIRCULAR_CONFIG": named, "CIRCULAR_WORKERS": "many"}, folder=tmp_path)
+
+    assert len(refused.value.problems) == 2
 
 
 def test_the_secret_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
