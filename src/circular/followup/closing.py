@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from circular.workflow.acts import Figures
+
 
 class Reason(StrEnum):
     """Why a verdict is what it is. Shown to people: every member has a translated sentence."""
@@ -79,29 +81,10 @@ class SendingFacts:
     """What one sending looks like now."""
 
     by_other_means: bool
-    audience: int
-    accepted: int
-    refused: int
-    bounced: int
-    suppressed: int
-    pending: int
-    in_doubt: int
+    figures: Figures
     as_approved: bool  # what was put on the wire bears the approved digest
     sights: tuple[Sight, ...]  # one per witness
     limit_at: datetime | None  # when the copies must have been seen
-
-    @property
-    def balances(self) -> bool:
-        """Whether nobody is missing from the totals and nobody is counted twice."""
-        counts = (
-            self.accepted,
-            self.refused,
-            self.bounced,
-            self.suppressed,
-            self.pending,
-            self.in_doubt,
-        )
-        return min(counts) >= 0 and sum(counts) == self.audience
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +116,10 @@ def decide(facts: SendingFacts, now: datetime) -> Decision:
 
 
 def _reasons(facts: SendingFacts) -> Sequence[Reason]:
-    found = [Reason.TOTALS_BALANCE if facts.balances else Reason.TOTALS_DIFFER]
-    if facts.pending:
+    found = [Reason.TOTALS_BALANCE if facts.figures.balance else Reason.TOTALS_DIFFER]
+    if facts.figures.pending:
         found.append(Reason.STILL_PENDING)
-    found.append(Reason.SOMEBODY_IN_DOUBT if facts.in_doubt else Reason.NOBODY_IN_DOUBT)
+    found.append(Reason.SOMEBODY_IN_DOUBT if facts.figures.in_doubt else Reason.NOBODY_IN_DOUBT)
     if facts.by_other_means:
         return [*found, Reason.OTHER_MEANS]
     found.append(

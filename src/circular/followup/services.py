@@ -13,6 +13,7 @@ Locks:   the request row (no key) first, then what workflow locks, heads of chai
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import datetime
 
 from django.db import transaction
@@ -53,7 +54,7 @@ from circular.mailing.models import Mailing
 from circular.outcomes import services as outcomes
 from circular.people.queries import institution
 from circular.workflow import services as desk
-from circular.workflow.acts import Act
+from circular.workflow.acts import Act, Figures
 from circular.workflow.models import Duty, Request
 from circular.workflow.states import State, Verdict, Way
 from circular.workflow.transitions import Moved
@@ -62,6 +63,7 @@ CONFIRMING = {
     ConfirmationKind.COMMUNICATIONS: Act.CONFIRM_TO_COMMUNICATIONS,
     ConfirmationKind.REQUESTER: Act.CONFIRM_TO_REQUESTER,
 }
+FIGURES = tuple(each.name for each in fields(Figures))
 MOST_LINES = 2000  # of a difference that is kept: a page shows it all, a letter the beginning
 
 
@@ -233,13 +235,7 @@ def _sending(case: CaseRow, sightings: tuple[Sighting, ...]) -> SendingFacts:
     if case.way is Way.EXTERNAL or case.mailing is None:
         return SendingFacts(
             by_other_means=True,
-            audience=_declared(case, "audience"),
-            accepted=_declared(case, "accepted"),
-            refused=_declared(case, "refused"),
-            bounced=_declared(case, "bounced"),
-            suppressed=_declared(case, "suppressed"),
-            pending=_declared(case, "pending"),
-            in_doubt=_declared(case, "in_doubt"),
+            figures=Figures(**{name: _declared(case, name) for name in FIGURES}),
             as_approved=False,
             sights=(),
             limit_at=case.verify_by,
@@ -247,13 +243,7 @@ def _sending(case: CaseRow, sightings: tuple[Sighting, ...]) -> SendingFacts:
     sent = mailing.mailing(case.mailing)
     return SendingFacts(
         by_other_means=False,
-        audience=sent.totals.audience,
-        accepted=sent.totals.accepted,
-        refused=sent.totals.refused,
-        bounced=sent.totals.bounced,
-        suppressed=sent.totals.suppressed,
-        pending=sent.totals.pending,
-        in_doubt=sent.totals.in_doubt,
+        figures=Figures(**{name: getattr(sent.totals, name) for name in FIGURES}),
         as_approved=sent.stencil == case.approved_digest,
         sights=tuple(each.sight for each in sightings),
         limit_at=case.verify_by,

@@ -49,7 +49,7 @@ def refusal(decision: object) -> Refusal:
 
 
 def row_of(request_id: int) -> Request:
-    return Request.objects.select_related("version", "mailing").get(pk=request_id)
+    return Request.objects.select_related("version", "mailing", "procedure").get(pk=request_id)
 
 
 def digest_of(request_id: int) -> str:
@@ -224,7 +224,7 @@ def test_a_draft_nobody_confirmed_lapses_without_a_number(cast: Any, draft: int)
 def test_a_case_keeps_the_procedure_that_was_in_force(cast: Any, draft: int) -> None:
     services.file_request(draft, by=cast.anna)
 
-    procedure = queries.procedure_of(draft)
+    procedure = queries.pinned(row_of(draft).procedure)
 
     assert (procedure.code, procedure.version) == ("PE-GE-2.3-PR-21", 1)
     with pytest.raises(ProgrammingError), transaction.atomic():
@@ -250,8 +250,8 @@ def test_a_second_version_stands_beside_the_first_and_open_cases_stay_on_theirs(
     services.file_request(later, by=cast.anna)
 
     assert [each.version for each in queries.procedures()] == [2, 1]
-    assert queries.procedure_of(draft).version == 1
-    assert queries.procedure_of(later).version == 2
+    assert queries.pinned(row_of(draft).procedure).version == 1
+    assert queries.pinned(row_of(later).procedure).version == 2
 
 
 def test_another_text_for_a_known_version_is_refused(cast: Any, draft: int) -> None:

@@ -36,9 +36,6 @@ from circular.workflow.queries.house import (
     procedure_in_force as procedure_in_force,
 )
 from circular.workflow.queries.house import (
-    procedure_of as procedure_of,
-)
-from circular.workflow.queries.house import (
     procedure_source as procedure_source,
 )
 from circular.workflow.queries.house import (

@@ -151,18 +151,6 @@ def shipped_source(code: str, version: int) -> str | None:
     return _shipped().get((code, version))
 
 
-def procedure_of(request_id: int) -> Procedure:
-    """Return the version that a case is pinned to; a draft follows what is in force."""
-    source = (
-        ProcedureVersion.objects.filter(
-            pk__in=Request.objects.filter(pk=request_id).values("procedure")
-        )
-        .values_list("source", flat=True)
-        .first()
-    )
-    return _parsed(source) if source else procedure_in_force()
-
-
 def followed(procedure: Procedure) -> int:
     """Return how many cases are pinned to a version."""
     return Request.objects.filter(

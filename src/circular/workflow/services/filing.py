@@ -13,7 +13,7 @@ from circular.people import queries as people
 from circular.people.roles import Role
 from circular.workflow.models import Attachment, Correspondence
 from circular.workflow.services import writing
-from circular.workflow.services.desk import open_case
+from circular.workflow.services.desk import Case, open_case
 from circular.workflow.states import State
 
 # The states in which the IT Division holds the case, so that mail about it is theirs to read.
@@ -40,20 +40,18 @@ def file_correspondence(
     Repeat:  the same raw mail is filed once; its first row is returned
     """
     case = open_case(request_id, by=by)
-    known = Correspondence.objects.filter(request=case.row, raw_digest=raw_digest).first()
-    if known is not None:
-        return known.pk
-    row = Correspondence.objects.create(
-        request=case.row,
-        direction=Correspondence.Direction.IN,
-        at=at,
-        raw_digest=raw_digest,
+    row, is_new = _filed(
+        case,
+        raw_digest,
         message_id=message_id,
         address=address,
-        person_id=person,
         subject=subject,
         text=text,
+        person=person,
+        at=at,
     )
+    if not is_new:
+        return row.pk
     role = Role.TIC if State(case.row.state) in WITH_IT else Role.COMMUNICATIONS
     office = people.post_for(role)
     if case.row.filing_number and office is not None and office.mailbox != address:
@@ -100,21 +98,18 @@ def file_request_mail(
     Repeat:  the same raw mail is filed once; its first row is returned
     """
     case = open_case(request_id, by=by)
-    row, created = Correspondence.objects.get_or_create(
-        request=case.row,
-        raw_digest=raw_digest,
-        defaults={
-            "direction": Correspondence.Direction.IN,
-            "at": at,
-            "message_id": message_id,
-            "address": address,
-            "person_id": person,
-            "subject": subject,
-            "text": text,
-            "read_at": case.at,  # it is the request itself: nobody has to be told
-        },
+    row, is_new = _filed(
+        case,
+        raw_digest,
+        message_id=message_id,
+        address=address,
+        subject=subject,
+        text=text,
+        person=person,
+        at=at,
+        read_at=case.at,  # it is the request itself: nobody has to be told
     )
-    if created:
+    if is_new:
         append(
             EntryDraft(
                 chain=case_chain(request_id),
@@ -125,6 +120,35 @@ def file_request_mail(
             )
         )
     return row.pk
+
+
+def _filed(
+    case: Case,
+    raw_digest: str,
+    *,
+    message_id: str,
+    address: str,
+    subject: str,
+    text: str,
+    person: int | None,
+    at: datetime,
+    read_at: datetime | None = None,
+) -> tuple[Correspondence, bool]:
+    """Return the row of an incoming mail on its case, and whether it was made now."""
+    return Correspondence.objects.get_or_create(
+        request=case.row,
+        raw_digest=raw_digest,
+        defaults={
+            "direction": Correspondence.Direction.IN,
+            "at": at,
+            "message_id": message_id,
+            "address": address,
+            "person_id": person,
+            "subject": subject,
+            "text": text,
+            "read_at": read_at,
+        },
+    )
 
 
 @transaction.atomic
