@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 import pytest
 from django.db import OperationalError, connections
 
-from circular.config.bench.relay import Manner, rules_of, start_sink
+from circular.config.bench.manner import rules_of
+from circular.config.bench.relay import Manner, start_sink
 from circular.directory.services import import_accounts
 from circular.dispatch import services as dispatch
 from circular.dispatch.journal import sheets_in
@@ -136,8 +137,7 @@ def sink(tmp_path: Path) -> Sink:
             yield Far(settings, port, relay, record)
         finally:
             server.close()
-            if settings.book is not None:
-                settings.book.close()
+            settings.close()
 
     return start
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from circular.config.bench.relay import Manner, Rule, ScriptError, rules_of
+from circular.config.bench.manner import Rule, ScriptError, rules_of
+from circular.config.bench.relay import Manner
 from circular.config.bench.send import BadAddressError, RelayAddress, relay_address
 
 CIRCULAR = [sys.executable, "-m", "circular"]
@@ -38,7 +39,7 @@ def bench_relay(*options: str) -> Iterator[tuple[int, dict[str, int]]]:
 
 def test_both_books_of_a_bench_run_agree(tmp_path: Path) -> None:
     record = tmp_path / "took.jsonl"
-    with bench_relay("--record", str(record), "--fsync") as (port, seen):
+    with bench_relay("--books", str(record), "--durable") as (port, seen):
         done = subprocess.run(
             [*CIRCULAR, "bench", "send", "--relay", f"smtp://127.0.0.1:{port}", *OPTIONS],
             capture_output=True,
