@@ -24,7 +24,11 @@ up: $(VENV)/.base ## run Circular on ./data (see README, "Run it for real")
 
 # Without CIRCULAR_DATABASE_URL the tests start the included PostgreSQL in a folder of their own.
 test: $(VENV)/.dev ## run every test; ARGS="tests/pure -x"
-	@CIRCULAR_DATA_FOLDER=$${CIRCULAR_DATA_FOLDER:-build/test-data} $(PY) -m pytest $(ARGS)
+	@CIRCULAR_DATA_FOLDER=$${CIRCULAR_DATA_FOLDER:-build/test-data} \
+	  $(PY) -m pytest -n auto --dist loadgroup $(ARGS)
+
+# Every process that a test starts would compile everything again.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Taste (H015), marks that CSS fills (H020), letters' inline styles (H021; pages: tools/house_rules.py),
 # search engines that never see these pages (H030, H031), merge fields (H055), fixed addresses (D018).

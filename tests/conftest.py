@@ -1,4 +1,8 @@
-"""What every tier shares: the corpora, programs of the machine, and no network but this machine's."""
+"""What every tier shares: the corpora, programs of the machine, several workers, no network but this machine's.
+
+With `-n auto` (as `make test` calls it) the slow tiers run in several processes, each with a database
+of its own on one server. Random order stays: one seed is printed, and every worker shuffles by it.
+"""
 
 import json
 import os
@@ -14,7 +18,8 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 
-CORPORA = Path(__file__).resolve().parents[2] / "shared" / "corpora"
+TESTS = Path(__file__).resolve().parent
+CORPORA = TESTS.parents[1] / "shared" / "corpora"
 IN_CI = os.environ.get("CI") == "true"
 
 # A developer's run stays quick and takes chances; CI looks harder, always at the same examples.
@@ -80,6 +85,37 @@ def require_program() -> Callable[[str, str], str]:
     return find
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return two workers a core, for half of the slow tests wait; none where starting them would take longer."""
+    asked = [argument.rstrip("/") for argument in config.args]
+    if all("::" in one or one.endswith("tests/pure") or "tests/pure/" in one for one in asked):
+        return 0
+    return 2 * min(os.cpu_count() or 1, 4)
+
+
+def _shares_a_module(item: pytest.Item) -> bool:
+    """Say whether a test uses what is made once for its module."""
+    found = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009 - pytest's own
+    return any(definition.scope == "module" for definitions in found for definition in definitions)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In a worker: keep together what shares a module, and hand out first what takes long.
+
+    Within a tier the order stays the random one.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    together = {item: _shares_a_module(item) for item in items}
+    for item, yes in together.items():
+        if yes:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    tiers = ("house", "rooms", "pure")
+    items.sort(
+        key=lambda item: (tiers.index(item.path.relative_to(TESTS).parts[0]), not together[item])
+    )
+
+
 @pytest.fixture(autouse=True)
 def _look_longer(request: pytest.FixtureRequest) -> Iterator[None]:
     """Let the tests that hunt for a fault look longer than the others."""
@@ -102,22 +138,38 @@ def _only_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """Let the test runner empty append-only tables between transactional tests.
+def django_db_setup(django_db_setup: None) -> None:
+    """Let a transactional test leave by emptying what it filled.
 
-    Production keeps the triggers that refuse TRUNCATE; those against UPDATE and DELETE stay here too.
+    Django would truncate every table and write all permissions anew, which takes longer than most tests.
     """
     from django.db import connection
+    from django.test import TransactionTestCase
 
     # Threads of a worker must not keep the test database open after their job.
     connection.settings_dict["CONN_MAX_AGE"] = 0
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        # tgtype bit 5 means TRUNCATE (PostgreSQL, catalog/pg_trigger.h)
+    TransactionTestCase._fixture_teardown = lambda _case: _empty_the_tables()  # type: ignore[attr-defined]
+
+
+def _empty_the_tables() -> None:
+    """Delete every row but those that the migrations made; triggers refuse nothing meanwhile."""
+    from django.db import connection, transaction
+
+    kept = {"django_content_type", "auth_permission"}
+    names = connection.introspection.django_table_names(include_views=False)
+    tables = [f'"{name}"' for name in names if name not in kept]
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            "SELECT tgname, tgrelid::regclass::text FROM pg_trigger WHERE tgtype & 32 > 0 AND NOT tgisinternal"
+            " UNION ALL ".join(f"SELECT '{one}' WHERE EXISTS (SELECT FROM {one})" for one in tables)
         )
-        for name, table in cursor.fetchall():
-            cursor.execute(f'ALTER TABLE {table} DISABLE TRIGGER "{name}"')
+        filled = [name for (name,) in cursor.fetchall()]
+        for table in filled:
+            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        for table in filled:
+            cursor.execute(f"DELETE FROM {table}")
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # or ALTER TABLE finds pending events
+        for table in filled:
+            cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
 
 
 @pytest.fixture(scope="session")

@@ -103,8 +103,6 @@ def build_town(*, accounts: int = 60) -> Town:
         town.people[name] = Person.objects.create(
             email=f"{name}@unimacizo.example", full_name=full, is_superuser=name == "admin"
         )
-        town.people[name].set_password("una clave de ensayo larga")
-        town.people[name].save()
     Membership.objects.create(person=town.people["anna"], unit=town.units["salud"])
     Membership.objects.create(person=town.people["mallory"], unit=town.units["bibliotecas"])
     for name, role, code, title in (
@@ -223,11 +221,15 @@ def some_settled(pk: int) -> None:
         .values_list("pk", flat=True)
     )
     now = timezone.now()
-    Recipient.objects.filter(pk__in=ids[: len(ids) * 2 // 3]).update(state="accepted")
-    Recipient.objects.filter(pk=ids[-1]).update(state="refused", reason="relay_refused")
-    Recipient.objects.filter(pk=ids[-2]).update(state="bounced", reason="bounced")
+    Recipient.objects.filter(pk__in=ids[: len(ids) * 2 // 3]).update(
+        state="accepted", next_try_at=None
+    )
+    Recipient.objects.filter(pk=ids[-1]).update(
+        state="refused", reason="relay_refused", next_try_at=None
+    )
+    Recipient.objects.filter(pk=ids[-2]).update(state="bounced", reason="bounced", next_try_at=None)
     Recipient.objects.filter(pk__in=ids[-4:-2]).update(
-        state="in_doubt", reason="hung_up", offered_at=now, attempts=1
+        state="in_doubt", reason="hung_up", offered_at=now, attempts=1, next_try_at=None
     )
 
 
@@ -236,7 +238,7 @@ def settle(pk: int) -> None:
     mailing = Request.objects.get(pk=pk).mailing_id
     assert mailing is not None
     Recipient.objects.filter(mailing=mailing, state__in=["pending", "in_doubt"]).update(
-        state="accepted"
+        state="accepted", next_try_at=None
     )
     note_settled(mailing, by=RELAY)
 

@@ -1,18 +1,11 @@
-"""What the tests of people share: a postman that keeps letters, and quick passwords."""
+"""What the tests of people share: a postman that keeps letters."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
 from circular.people import postman
-
-
-@pytest.fixture(autouse=True)
-def _quick_passwords(settings: Any) -> None:
-    """Hash passwords quickly: what is tested is who comes in, not how slow guessing is."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @dataclass(frozen=True, slots=True)
