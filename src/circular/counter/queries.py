@@ -4,15 +4,16 @@ Every list has a limit and relies on an index named at its function; no page cou
 mailing's counters are read.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet
 
 from circular.people import queries as people
 from circular.people.models import Person, Post
 from circular.people.roles import Permission, Role, may
-from circular.workflow.models import Correspondence, Duty, Request
+from circular.workflow import queries as workflow
+from circular.workflow.models import Authorisation, Correspondence, Duty, Request
 from circular.workflow.states import FINAL, State
 
 TRAY_LIMIT = 25  # matters drawn in one tray: what presses most; the rest moves up as they are done
@@ -52,6 +53,8 @@ class Reader:
     roles: frozenset[Role]
     units: frozenset[int]
     posts: tuple[people.PostRow, ...] = ()
+    # Over which groups each of their posts has authority; the empty code is any.
+    authority: Mapping[int, frozenset[str]] = field(default_factory=dict)
 
     def may(self, permission: Permission) -> bool:
         """Tell whether a role of theirs grants the permission."""
@@ -59,12 +62,14 @@ class Reader:
 
 
 def reader_of(person_id: int) -> Reader:
-    """Return the reader, in four queries."""
+    """Return the reader, in four queries; in five, who holds a post."""
+    posts = tuple(people.posts_of(person_id))
     return Reader(
         person=person_id,
         roles=people.roles_of(person_id),
         units=frozenset(unit.id for unit in people.units_of(person_id)),
-        posts=tuple(people.posts_of(person_id)),
+        posts=posts,
+        authority=workflow.authority_of(post.id for post in posts) if posts else {},
     )
 
 
@@ -77,6 +82,54 @@ def _own(reader: Reader, prefix: str = "") -> Q:
     )
 
 
+# An erratum goes to the people of the case that it corrects, which may be an erratum itself.
+AUDIENCES = ("version", "erratum_of__version", "erratum_of__erratum_of__version")
+
+
+def _reaches(groups: frozenset[str], prefix: str = "") -> Q:
+    """Return the condition that a request may reach one of the groups (the empty code: anybody)."""
+    if "" in groups:
+        return Q(**{f"{prefix}version__isnull": False})
+    reached = Q()
+    for name in AUDIENCES:
+        audience = f"{prefix}{name}__audience"
+        # A clause that names no group may reach people of any (`workflow.queries.standing`).
+        reached |= Q(
+            Func(
+                F(audience),
+                template="jsonb_path_exists(%(expressions)s, '$.clauses[*] ? (!exists(@.groups))')",
+                output_field=BooleanField(),
+            )
+        )
+        for group in groups:
+            reached |= Q(**{f"{audience}__contains": {"clauses": [{"groups": [group]}]}})
+    return reached
+
+
+def _consent_owed(reader: Reader) -> Q:
+    """Return the condition that a duty to authorise is one of the reader's posts' own."""
+    owed = Q(pk__in=[])
+    for post, groups in reader.authority.items():
+        given = Authorisation.objects.filter(
+            request=OuterRef("request"),
+            post=post,
+            digest=OuterRef("request__approved_digest"),
+            at__gte=OuterRef("request__approved_at"),
+        )
+        owed |= _reaches(groups, "request__") & ~Q(Exists(given))
+    return Q(owed_by=Role.APPROVER.value) & owed
+
+
+def _authorised_by(reader: Reader) -> Q:
+    """Return the condition that a request waited for a post of the reader's, or has its consent."""
+    groups: frozenset[str] = frozenset().union(*reader.authority.values())
+    asked = Duty.objects.filter(request=OuterRef("pk"), owed_by=Role.APPROVER.value)
+    consented = Authorisation.objects.filter(
+        request=OuterRef("pk"), post__in=[post.id for post in reader.posts]
+    )
+    return Q(Exists(consented)) | (Exists(asked) & _reaches(groups) if groups else Q(pk__in=[]))
+
+
 def visible_to(reader: Reader) -> QuerySet[Request]:
     """Return the requests that a reader may open; a draft is seen by its unit and Communications."""
     rows = Request.objects.all()
@@ -85,9 +138,8 @@ def visible_to(reader: Reader) -> QuerySet[Request]:
             return rows
         return rows.filter(Q(filing_number__isnull=False) | _own(reader))
     own = _own(reader)
-    if Role.APPROVER in reader.roles:
-        asked = Duty.objects.filter(request=OuterRef("pk"), owed_by=Role.APPROVER.value)
-        return rows.filter(own | Exists(asked))
+    if reader.posts:
+        return rows.filter(own | _authorised_by(reader))
     return rows.filter(own)
 
 
@@ -135,8 +187,10 @@ def duties_of(reader: Reader) -> QuerySet[Duty]:
 
     Index:  duty_open_by_role (owed_by, due_at)
     """
-    posts = {role.value for role in reader.roles} - {Role.REQUESTER.value}
+    posts = {role.value for role in reader.roles} - {Role.REQUESTER.value, Role.APPROVER.value}
     mine = Q(owed_by__in=posts) | (Q(owed_by=Role.REQUESTER.value) & _own(reader, "request__"))
+    if reader.authority:
+        mine |= _consent_owed(reader)
     held = Q(stage__in=TAKEN_STAGES, request__reviewer__isnull=False) & ~Q(
         request__reviewer=reader.person
     )

@@ -4,7 +4,7 @@ Rule 1: roles come from posts held today, from a unit, or from being administrat
 Rule 2: a permission is granted by naming it here; whatever is not named is refused.
 Rule 3: nothing here looks at a case; who may move one is the desk's business (`workflow.guards`).
 
-Known gaps: an approver's authority over one audience is decided by the desk, not by the role.
+An approver's authority over an audience is a row of the desk (`workflow.AudienceAuthority`), not the role.
 """
 
 from collections.abc import Iterable, Mapping

@@ -25,9 +25,10 @@ from django.views.decorators.http import require_http_methods
 from circular.counter import casefile, deeds, desk, formats, pages, parts, queries, trays, verdicts
 from circular.counter.forms import DeclareForm, ReasonForm, RejectForm, ScheduleForm
 from circular.evidence.actors import Actor
-from circular.people.models import Post
+from circular.people.queries import PostRow
 from circular.people.roles import Role
 from circular.workflow import labels as words
+from circular.workflow import queries as workflow
 from circular.workflow import services
 from circular.workflow.acts import Act, Figures
 from circular.workflow.guards import Refusal
@@ -107,6 +108,14 @@ def signer(request: HttpRequest, deed: deeds.Deed) -> Actor:
     return desk.actor(request, ROLE_OF.get(deed.act))
 
 
+def _authority(request: HttpRequest, row: Request) -> PostRow | None:
+    """Return the post of the reader's whose consent is lacking, else one that has consented."""
+    facts = workflow.facts_of(row)
+    own = [post for post in desk.reader(request).posts if post.id in facts.authorities]
+    lacking = [post for post in own if post.id not in facts.consents]
+    return next(iter(lacking or own), None)
+
+
 def _done(request: HttpRequest, row: Request, deed: deeds.Deed) -> HttpResponse:
     """Do the act, or say why not."""
     form = form_of(deed, row, request.POST, request.FILES)
@@ -179,8 +188,12 @@ def carry_out(
         case Act.APPROVE:
             return services.approve(pk, by=by, seen_digest=digest, seen_count=count or 0)
         case Act.AUTHORISE:
-            post = Post.objects.filter(code=by.post or "").values_list("pk", flat=True).first()
-            return services.authorise(pk, by=by, seen_digest=digest, post=post)
+            post = _authority(request, row)
+            if post is not None:
+                by = Actor.of(desk.reader(request).person, post.code)
+            return services.authorise(
+                pk, by=by, seen_digest=digest, post=post.id if post is not None else None
+            )
         case Act.FORWARD:
             return services.forward(pk, by=by)
         case Act.ACCEPT:

@@ -18,6 +18,9 @@ from circular.workflow.queries.house import (
     authorities_over as authorities_over,
 )
 from circular.workflow.queries.house import (
+    authority_of as authority_of,
+)
+from circular.workflow.queries.house import (
     desk_rules as desk_rules,
 )
 from circular.workflow.queries.house import (

@@ -83,11 +83,24 @@ def office_calendar(years: Iterable[int] | None = None) -> Calendar:
     )
 
 
-def authorities_over(groups: Iterable[str]) -> frozenset[int]:
-    """Return the posts that must consent before these groups are written to."""
-    wanted = {*groups, ""}
-    rows = AudienceAuthority.objects.filter(group__in=wanted, post__active=True)
+def authorities_over(groups: Iterable[str] | None) -> frozenset[int]:
+    """Return the posts that must consent before these groups (None: any group) are written to."""
+    rows = AudienceAuthority.objects.filter(post__active=True)
+    if groups is not None:
+        rows = rows.filter(group__in={*groups, ""})
     return frozenset(rows.values_list("post_id", flat=True))
+
+
+def authority_of(posts: Iterable[int]) -> dict[int, frozenset[str]]:
+    """Return over which groups each of these posts has authority (the empty code: over any).
+
+    Shapes:  a post without authority is absent
+    """
+    found: dict[int, set[str]] = {}
+    rows = AudienceAuthority.objects.filter(post__in=list(posts), post__active=True)
+    for post, group in rows.values_list("post_id", "group"):
+        found.setdefault(post, set()).add(group)
+    return {post: frozenset(groups) for post, groups in found.items()}
 
 
 def urgent_posts() -> frozenset[int]:

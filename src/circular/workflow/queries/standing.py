@@ -53,15 +53,24 @@ def content_of(version: RequestVersion) -> Content:
     )
 
 
-def groups_of(version: RequestVersion | None) -> frozenset[str]:
-    """Return the groups that a version addresses; every group where it names none."""
+def groups_of(row: Request) -> frozenset[str] | None:
+    """Return the groups that a request may reach; None, which is any, where a clause names no group.
+
+    An erratum reaches the people of the case that it corrects.
+    """
+    version, corrected = row.version, row.erratum_of_id
+    while corrected is not None:
+        original = Request.objects.select_related("version").get(pk=corrected)
+        version, corrected = original.version, original.erratum_of_id
     if version is None or version.audience is None:
         return frozenset()
     try:
-        rule = rule_from_json(version.audience)
+        clauses = rule_from_json(version.audience).clauses
     except RuleError:
         return frozenset()
-    return frozenset().union(*(clause.groups for clause in rule.clauses))
+    if not all(clause.groups for clause in clauses):
+        return None
+    return frozenset().union(*(clause.groups for clause in clauses))
 
 
 def count_of(row: Request) -> int:
@@ -161,7 +170,7 @@ def facts_of(
         unit=row.unit_id,
         missing=missing_of(row),
         count=count,
-        authorities=house.authorities_over(groups_of(version))
+        authorities=house.authorities_over(groups_of(row))
         if row.state in {State.IN_REVIEW, State.APPROVED}
         else frozenset(),
         urgent_posts=house.urgent_posts() if urgent_posts is None else urgent_posts,
