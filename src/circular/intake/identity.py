@@ -10,11 +10,18 @@ Sources: RFC 5321 §4.4 (trace fields); RFC 5322 §3.6.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 
 # What the author's own program writes; everything else may be added or changed on the way.
 _IDENTIFYING = (b"message-id", b"from", b"to", b"cc", b"subject", b"date")
 _CONTENT = (b"from", b"subject")
+# A line that neither is a field nor continues one. From there on all is the message's own: two messages
+# that are nothing but such lines must not be taken for one, or the second would be lost.
+_NO_FIELD = re.compile(rb"^(?![!-9;-~]+[ \t]*:|[ \t]).*$", re.MULTILINE)
+_MBOX_LINE = re.compile(
+    rb"\AFrom [^\n]*\n(?=[!-9;-~]+[ \t]*:)"
+)  # how an mbox file begins a message
 _MOST_HEADER_OCTETS = 1_000_000  # far beyond any real header; a bomb of one line costs no more
 
 
@@ -32,11 +39,11 @@ def content_key_of(raw: bytes) -> str:
 
 
 def _parted(raw: bytes) -> tuple[bytes, bytes]:
-    text = raw.replace(b"\r\n", b"\n")
-    if text.startswith(b"\n"):
-        return b"", text.strip(b"\n")
-    header, _blank, body = text.partition(b"\n\n")
-    return header[:_MOST_HEADER_OCTETS], body.rstrip(b"\n")
+    """Return header and body; the header ends at the first line that can be no part of it."""
+    text = _MBOX_LINE.sub(b"", raw.replace(b"\r\n", b"\n"))
+    found = _NO_FIELD.search(text)
+    end = len(text) if found is None else found.start()
+    return text[:end][:_MOST_HEADER_OCTETS], text[end:].removeprefix(b"\n").rstrip(b"\n")
 
 
 def _fields(header: bytes, names: tuple[bytes, ...]) -> list[bytes]:

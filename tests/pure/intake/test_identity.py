@@ -34,6 +34,25 @@ def test_a_changed_word_is_another_content() -> None:
     assert content_key_of(MAIL.replace(b"Texto", b"Textos")) != content_key_of(MAIL)
 
 
+def test_an_mbox_files_first_line_does_not_make_it_another_message() -> None:
+    assert identity_of(b"From ana Mon Nov 23 10:00\n" + MAIL, HERE) == identity_of(MAIL, HERE)
+
+
+def test_what_is_no_mail_at_all_is_not_taken_for_another_one() -> None:
+    odd = [
+        b"",
+        b"garbage",
+        b"other garbage",
+        b"\0\1\2",
+        b"From hell",
+        b"From: a\ngarbage",
+        b"From: a",
+    ]
+
+    assert len({identity_of(raw, HERE) for raw in odd}) == len(odd)
+    assert len({content_key_of(raw) for raw in odd}) == len(odd)
+
+
 @given(st.binary(max_size=300), st.binary(max_size=300))
 def test_any_bytes_have_an_identity_and_different_bodies_differ(
     first: bytes, second: bytes
