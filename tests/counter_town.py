@@ -221,15 +221,11 @@ def some_settled(pk: int) -> None:
         .values_list("pk", flat=True)
     )
     now = timezone.now()
-    Recipient.objects.filter(pk__in=ids[: len(ids) * 2 // 3]).update(
-        state="accepted", next_try_at=None
-    )
-    Recipient.objects.filter(pk=ids[-1]).update(
-        state="refused", reason="relay_refused", next_try_at=None
-    )
-    Recipient.objects.filter(pk=ids[-2]).update(state="bounced", reason="bounced", next_try_at=None)
+    Recipient.objects.filter(pk__in=ids[: len(ids) * 2 // 3]).update(state="accepted")
+    Recipient.objects.filter(pk=ids[-1]).update(state="refused", reason="relay_refused")
+    Recipient.objects.filter(pk=ids[-2]).update(state="bounced", reason="bounced")
     Recipient.objects.filter(pk__in=ids[-4:-2]).update(
-        state="in_doubt", reason="hung_up", offered_at=now, attempts=1, next_try_at=None
+        state="in_doubt", reason="hung_up", offered_at=now, attempts=1
     )
 
 
@@ -238,7 +234,7 @@ def settle(pk: int) -> None:
     mailing = Request.objects.get(pk=pk).mailing_id
     assert mailing is not None
     Recipient.objects.filter(mailing=mailing, state__in=["pending", "in_doubt"]).update(
-        state="accepted", next_try_at=None
+        state="accepted"
     )
     note_settled(mailing, by=RELAY)
 
