@@ -35,7 +35,7 @@ mailing, steps, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
 if sys.argv[4:] == ["unmarked"]:  # deliberately broken: offers that nobody wrote down
     from circular.dispatch import services
     services.mark_offered = lambda people, **_: set(people)
-PACE = Pace(first_rest=0.05, longest_rest=0.1, poll=0.05, recover_every=0.05)
+PACE = Pace(first_rest=0.05, longest_rest=0.1, throttled_rest=0.1, poll=0.05, recover_every=0.05)
 
 def is_settled():
     try:

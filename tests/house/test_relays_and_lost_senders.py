@@ -26,7 +26,9 @@ from circular.dispatch.sender import run
 async def main():
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    await run(stop, pace=Pace(first_rest=0.1, longest_rest=0.3, recover_every=0.3, lease=LEASE))
+    await run(stop, pace=Pace(
+        first_rest=0.1, longest_rest=0.3, throttled_rest=0.1, recover_every=0.3, lease=LEASE
+    ))
 asyncio.run(main())
 """
 

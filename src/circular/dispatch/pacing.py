@@ -12,6 +12,8 @@ minimal_backoff_time (300 s) and maximal_backoff_time (4,000 s); greylisting wai
 from dataclasses import dataclass
 from datetime import timedelta
 
+from circular.dispatch.trouble import Trouble
+
 JITTER = 0.25  # at most a quarter longer
 
 
@@ -23,6 +25,8 @@ class Pace:
     longest_retry: float = 3600
     first_rest: float = 2
     longest_rest: float = 300
+    throttled_rest: float = 60  # reliability.md §6 row 14: at most a try a minute while throttled
+    quota_rest: float = 900  # a day's quota comes back in slices of a rolling window
     poll: float = 0.3  # a pause must take effect within a second of sending
     recover_every: float = 2  # a killed worker's people wait no longer than this
     idle_session: float = 5  # an idle connection is given back to the relay
@@ -51,3 +55,15 @@ def rest_after(failures: int, dice: float, pace: Pace = DEFAULT_PACE) -> timedel
     """Say how long a relay rests after so many failures in a row."""
     doublings = min(max(failures - 1, 0), 20)
     return _stretched(min(pace.first_rest * 2.0**doublings, pace.longest_rest), dice)
+
+
+def rest_for(trouble: Trouble, failures: int, dice: float, pace: Pace = DEFAULT_PACE) -> timedelta:
+    """Say how long a relay rests after this trouble: one that asked for patience gets it.
+
+    Units:   ``dice`` from 0 to 1
+    """
+    least = {Trouble.THROTTLED: pace.throttled_rest, Trouble.QUOTA: pace.quota_rest}.get(trouble)
+    if least is None:
+        return rest_after(failures, dice, pace)
+    doublings = min(max(failures - 1, 0), 20)
+    return _stretched(min(least * 2.0**doublings, max(pace.longest_rest, 4 * least)), dice)

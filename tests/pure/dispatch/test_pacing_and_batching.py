@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from circular.dispatch.batching import Pick, Waiting, next_batch
-from circular.dispatch.pacing import JITTER, Pace, rest_after, retry_after
+from circular.dispatch.pacing import JITTER, Pace, rest_after, rest_for, retry_after
+from circular.dispatch.trouble import Trouble
 
 PACE = Pace(first_retry=60, longest_retry=3600, first_rest=2, longest_rest=300)
 
@@ -40,6 +41,20 @@ def test_a_relay_rests_longer_each_time() -> None:
 
     assert rests[:4] == [2, 4, 8, 16]
     assert rests[-1] == 300
+
+
+@pytest.mark.parametrize(
+    ("trouble", "rests"),
+    [
+        (Trouble.UNREACHABLE, [2, 4, 8, 16]),
+        (Trouble.THROTTLED, [60, 120, 240, 300]),
+        (Trouble.QUOTA, [900, 1800, 3600, 3600]),
+    ],
+)
+def test_a_relay_that_asked_for_patience_gets_it(trouble: Trouble, rests: list[float]) -> None:
+    found = [rest_for(trouble, failures, 0, PACE).total_seconds() for failures in range(1, 5)]
+
+    assert found == rests
 
 
 def waiting(mailing: int, priority: int) -> Waiting:
