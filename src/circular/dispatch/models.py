@@ -30,10 +30,8 @@ class Security(models.TextChoices):
 class SignInMethod(models.TextChoices):
     """How we say who we are to a relay that asks for it."""
 
-    AUTO = "auto", _("El mejor que ofrezca el servidor")
-    PLAIN = "plain", "PLAIN"
-    LOGIN = "login", "LOGIN"
-    XOAUTH2 = "xoauth2", "XOAUTH2"
+    PASSWORD = "password", _("Usuario y contraseña")  # PLAIN or LOGIN, as the relay offers
+    XOAUTH2 = "xoauth2", _("XOAUTH2: la contraseña es un token de acceso")
 
 
 class Relay(models.Model):
@@ -80,7 +78,7 @@ class Relay(models.Model):
         default=8, validators=[MinValueValidator(1), MaxValueValidator(64)]
     )
     sign_in = models.CharField(
-        max_length=8, choices=SignInMethod.choices, default=SignInMethod.AUTO
+        max_length=8, choices=SignInMethod.choices, default=SignInMethod.PASSWORD
     )
     sign_dkim = models.BooleanField(_("firmar con DKIM"), default=False)
     active = models.BooleanField(_("activo"), default=True)
