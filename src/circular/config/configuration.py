@@ -207,6 +207,13 @@ def _secret_key(value: object) -> str:
     return value
 
 
+def _pem(value: object) -> str:
+    # Several lines; whether it is a key is said once its domain and selector are known.
+    if not isinstance(value, str) or (value and "PRIVATE KEY-----" not in value):
+        raise _WrongValueError(_("una clave privada en PEM, o vacío para no firmar"))
+    return value
+
+
 def _folder(value: object) -> Path:
     if not isinstance(value, str) or not value.strip() or "\0" in value:
         raise _WrongValueError(_("la ruta de una carpeta"))
@@ -373,6 +380,9 @@ class Configuration:
     workers: int = _key(_number(1, 64), 1)
     largest_message_octets: int = _key(_number(100_000, 1_000_000_000), 26_214_400)
     metrics_token: str = _key(_optional_text, "", secret=True)
+    dkim_domain: str = _key(_optional_text, "")
+    dkim_selector: str = _key(_optional_text, "")
+    dkim_key: str = _key(_pem, "", secret=True)
     log_level: LogLevel = _key(_log_level, LogLevel.INFO)
     seed: Seed = field(default=Seed(), repr=False)
 
@@ -432,6 +442,7 @@ def read(
         default = cast("Path", keys[name].default)
         values[name] = values.get(name, base / default)
     problems += _ports_given_twice(values)
+    problems += _no_signature(values)
     values["seed"] = _read_seed(document.get("seed", {}), file_folder, problems)
     if problems:
         raise ConfigurationError(problems)
@@ -452,6 +463,31 @@ def _ports_given_twice(values: Mapping[str, Any]) -> list[str]:
                 % {"key": name, "other": other, "listen": listen},
             )
     return problems
+
+
+def _no_signature(values: Mapping[str, Any]) -> list[str]:
+    """Return a sentence when what is said about DKIM gives no signature."""
+    domain, selector, key = (
+        values.get(name, "") for name in ("dkim_domain", "dkim_selector", "dkim_key")
+    )
+    if not (domain or selector or key):
+        return []
+    if not (domain and selector and key):
+        return [_("«dkim_domain», «dkim_selector» y «dkim_key» van juntas: las tres o ninguna")]
+    from circular.mailformat.dkim import SHORTEST_RSA, BadKeyError, read_key
+
+    try:
+        read_key(key.encode(), domain=domain, selector=selector)
+    except BadKeyError as bad:
+        sentences = {
+            "domain": _("«dkim_domain»: un dominio en minúsculas, como universidad.edu.co"),
+            "selector": _("«dkim_selector»: letras, números y guiones, como circular2026"),
+            "unreadable": _("«dkim_key»: una clave privada en PEM, sin contraseña"),
+            "kind": _("«dkim_key»: una clave RSA o Ed25519"),
+            "short": _("«dkim_key»: una clave RSA de %(bits)s bits o más") % {"bits": SHORTEST_RSA},
+        }
+        return [sentences[str(bad)]]
+    return []
 
 
 def _read_environment(

@@ -8,10 +8,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from circular.config import embedded
 from circular.config.configuration import Configuration, known_secret_key
 from circular.config.speech import LOCALE_FOLDER, _, language_of
+
+if TYPE_CHECKING:
+    import dns.resolver
 
 OLDEST_POSTGRESQL = 15
 LITTLE_SPACE = 1024**3  # octets; a university's year of mail takes some hundred MB
@@ -54,6 +58,7 @@ def _findings(configuration: Configuration) -> Iterator[Finding]:
         _("clave secreta"),
         _("`circular up` la crea; varias máquinas necesitan la misma en secret_key"),
     )
+    yield from signature(configuration)
     try:
         if configuration.database_url:
             yield from _database(configuration.database_url)
@@ -77,6 +82,42 @@ def _folder(folder: Path) -> Iterator[Finding]:
         _("espacio libre: %(free)d MB") % {"free": free // 2**20},
         _("conviene tener 1 GB"),
     )
+
+
+def signature(
+    configuration: Configuration, resolver: "dns.resolver.Resolver | None" = None
+) -> Iterator[Finding]:
+    """Compare the DKIM key with what the DNS publishes; nothing where nothing is signed."""
+    if not configuration.dkim_key:
+        return
+    import dns.exception
+    import dns.resolver
+
+    from circular.mailformat.dkim import judge_records, read_key
+
+    key = read_key(
+        configuration.dkim_key.encode(),
+        domain=configuration.dkim_domain,
+        selector=configuration.dkim_selector,
+    )
+    about = f"DKIM {key.name}"
+    resolver = resolver or dns.resolver.Resolver()
+    try:
+        answer = resolver.resolve(key.name, "TXT", lifetime=10)
+        records = [b"".join(row.strings).decode("ascii", "replace") for row in answer]
+    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+        records = []
+    except dns.exception.DNSException as problem:
+        yield Finding(False, about, _("el DNS no responde: %(why)s") % {"why": problem})
+        return
+    remedies = {
+        "missing": _("publique este registro TXT: %(record)s"),
+        "several": _("hay varios registros; deje solo este: %(record)s"),
+        "revoked": _("el registro está revocado (p= vacío); publique este: %(record)s"),
+        "differs": _("el registro es de otra clave; publique este: %(record)s"),
+    }
+    verdict = judge_records(key, records)
+    yield Finding(not verdict, about, remedies.get(verdict, "") % {"record": key.record()})
 
 
 def _database(address: str) -> Iterator[Finding]:

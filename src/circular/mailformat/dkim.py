@@ -44,7 +44,10 @@ _SELECTOR = re.compile(
 
 
 class BadKeyError(ValueError):
-    """The key, its domain or its selector cannot be used; the message says why."""
+    """The key, its domain or its selector cannot be used.
+
+    Shapes:  the argument is domain | selector | unreadable | kind | short
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,19 +122,19 @@ def read_key(pem: bytes, *, domain: str, selector: str) -> Key:
     Raises:  BadKeyError
     """
     if not _DOMAIN.fullmatch(domain):
-        raise BadKeyError(f"{domain!r} is no domain name in lower-case ASCII")
+        raise BadKeyError("domain")
     if not _SELECTOR.match(selector):
-        raise BadKeyError(f"{selector!r} is no selector: letters, digits, hyphens, dots")
+        raise BadKeyError("selector")
     try:
         private = serialization.load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise BadKeyError("no private key in PEM without a passphrase") from None
+        raise BadKeyError("unreadable") from None
     if isinstance(private, ed25519.Ed25519PrivateKey):
         return Key(domain, selector, private)
     if not isinstance(private, rsa.RSAPrivateKey):
-        raise BadKeyError("the key is neither RSA nor Ed25519")
+        raise BadKeyError("kind")
     if private.key_size < SHORTEST_RSA:
-        raise BadKeyError(f"an RSA key of {private.key_size} bits is too short: {SHORTEST_RSA}")
+        raise BadKeyError("short")
     return Key(domain, selector, private)
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -246,3 +248,34 @@ def test_the_settings_page_documents_no_key_that_does_not_exist() -> None:
     documented = re.findall(r"^\| `(\w+)` \| `CIRCULAR_", page, flags=re.MULTILINE)
 
     assert sorted(documented) == sorted(configuration.CONFIGURATION_KEYS)
+
+
+def test_three_keys_about_signatures_go_together() -> None:
+    [problem] = problems_of('dkim_domain = "universidad.edu.co"')
+
+    assert "dkim_selector" in problem
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"CIRCULAR_DKIM_DOMAIN": "Una Universidad"}, "dkim_domain"),
+        ({"CIRCULAR_DKIM_SELECTOR": "a b"}, "dkim_selector"),
+        ({"CIRCULAR_DKIM_KEY": "-----BEGIN PRIVATE KEY-----\nnone"}, "PEM"),
+        ({"CIRCULAR_DKIM_KEY": "a word"}, "PEM"),
+    ],
+)
+def test_a_signature_that_cannot_be_is_named(wrong: dict[str, str], named: str) -> None:
+    key = ed25519.Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    good = {
+        "CIRCULAR_DKIM_DOMAIN": "universidad.edu.co",
+        "CIRCULAR_DKIM_SELECTOR": "c2026",
+        "CIRCULAR_DKIM_KEY": key.decode(),
+    }
+
+    assert reading(**good).dkim_selector == "c2026"
+    assert any(named in problem for problem in problems_of(**good | wrong))

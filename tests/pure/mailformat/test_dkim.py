@@ -76,19 +76,19 @@ def test_a_record_that_does_not_carry_the_key_is_named(records: list[str], verdi
 
 
 @pytest.mark.parametrize(
-    ("content", "domain", "selector", "word"),
+    ("content", "domain", "selector", "code"),
     [
-        (b"no key", "universidad.edu.co", "c1", "PEM"),
-        (pem(rsa.generate_private_key(65537, 1024)), "universidad.edu.co", "c1", "2048"),
-        (pem(ec.generate_private_key(ec.SECP256R1())), "universidad.edu.co", "c1", "neither"),
+        (b"no key", "universidad.edu.co", "c1", "unreadable"),
+        (pem(rsa.generate_private_key(65537, 1024)), "universidad.edu.co", "c1", "short"),
+        (pem(ec.generate_private_key(ec.SECP256R1())), "universidad.edu.co", "c1", "kind"),
         (pem(RSA.private), "Universidad.edu.co;", "c1", "domain"),
         (pem(RSA.private), "universidad.edu.co", "c1; t=y", "selector"),
     ],
 )
 def test_a_key_that_cannot_be_used_says_why(
-    content: bytes, domain: str, selector: str, word: str
+    content: bytes, domain: str, selector: str, code: str
 ) -> None:
-    with pytest.raises(BadKeyError, match=word):
+    with pytest.raises(BadKeyError, match=code):
         read_key(content, domain=domain, selector=selector)
 
 
