@@ -219,7 +219,13 @@ DEEDS: tuple[Deed, ...] = (
         icon="send",
         page=True,
     ),
-    Deed(act=Act.REMIND, slug="recordar", label=_("Recordar a quien lo debe"), icon="bell"),
+    Deed(
+        act=Act.REMIND,
+        slug="recordar",
+        label=_("Recordar a quien lo debe…"),
+        icon="bell",
+        page=True,
+    ),
     Deed(
         act=Act.TAKE_OVER,
         slug="relevar",

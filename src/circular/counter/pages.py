@@ -196,7 +196,7 @@ def acts_part(
 def open_acts_of(request: HttpRequest, row: Request) -> tuple[workflow.OpenAct, ...]:
     """Return the acts that are open to the reader, and those that are not yet."""
     facts = workflow.facts_of(row, separate_duties=desk.institution(request).separate_duties)
-    return workflow.acts_open(facts, desk.doer(request), row)
+    return workflow.acts_open(facts, desk.doer(request))
 
 
 def extra_deeds(row: Request, reader: queries.Reader) -> tuple[parts.Deed, ...]:

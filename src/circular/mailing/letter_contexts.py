@@ -205,14 +205,14 @@ class NegativeVerdictContext(VerdictContext):
 
 
 class ReminderContext(CaseContext):
-    """A time limit was reached (activity 5)."""
+    """A time limit was reached, or a person asks before it is (activity 5)."""
 
     stage: str  # code of letter_wording.STAGES
     owed_by: str  # name of the post
     started_at: datetime
     due_at: datetime
     limit_hours: NotRequired[int | None]  # business hours
-    number: int  # this is reminder number …
+    number: int  # this is reminder number … (0: the limit is still ahead)
     of: int  # … of this many before it escalates
     next_at: NotRequired[datetime | None]
     next_hours: NotRequired[int | None]

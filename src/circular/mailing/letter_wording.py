@@ -872,9 +872,16 @@ def reminder(context: given.ReminderContext, voice: Voice) -> Sheet:
     limit, count = context.get("limit_hours"), context.get("audience_count")
     blocks: list[Block] = [
         Paragraph(
-            _(
-                "La solicitud «%(subject)s» espera desde el %(start)s y no consta que se haya"
-                " atendido. El plazo venció el %(due)s."
+            (
+                _(
+                    "La solicitud «%(subject)s» espera desde el %(start)s y no consta que se haya"
+                    " atendido. El plazo venció el %(due)s."
+                )
+                if context["number"]
+                else _(
+                    "La solicitud «%(subject)s» espera desde el %(start)s y no consta que se haya"
+                    " atendido. El plazo vence el %(due)s."
+                )
             )
             % {
                 "subject": context["subject"],
@@ -889,7 +896,8 @@ def reminder(context: given.ReminderContext, voice: Voice) -> Sheet:
             (_("Plazo"), limit and voice.hours(limit)),
             (
                 _("Recordatorio"),
-                _("%(number)s de %(of)s") % {"number": context["number"], "of": context["of"]},
+                context["number"]
+                and _("%(number)s de %(of)s") % {"number": context["number"], "of": context["of"]},
             ),
         ),
     ]

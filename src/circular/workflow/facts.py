@@ -10,6 +10,7 @@ Rules:
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from circular.people.roles import Role
 from circular.workflow.states import State, Verdict, Way
 
 
@@ -66,6 +67,8 @@ class RequestFacts:
     require_sign_off: bool = False
     tolerance_permille: int = 20
     sending: Sending = field(default_factory=Sending)
+    owed_by: Role | None = None  # who owes what is due first
+    reminded_at: datetime | None = None  # of it, the last time
 
     @property
     def consented(self) -> bool:

@@ -9,6 +9,7 @@ Rules:
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from enum import StrEnum
 
 from circular.people.roles import Role
@@ -64,6 +65,10 @@ class Refusal(StrEnum):
     IT_NOT_CONFIRMED = "it_not_confirmed"
     VERDICT_MISSING = "verdict_missing"
     NEGATIVE_NEEDS_A_PERSON = "negative_needs_a_person"
+    NOTHING_OWED = "nothing_owed"
+    OWED_BY_YOU = "owed_by_you"
+    REMINDED_LATELY = "reminded_lately"
+    NO_MAILBOX = "no_mailbox"
     NOBODY_MISSING = "nobody_missing"
     NOBODY_IN_DOUBT = "nobody_in_doubt"
     NOT_URGENT = "not_urgent"
@@ -84,6 +89,8 @@ NEVER = frozenset(
         Refusal.NOT_CANCELLED_BY_YOU,
     }
 )
+
+BETWEEN_REMINDERS = timedelta(hours=1)  # that people send; a second one sooner is impatience
 
 Guard = Callable[[RequestFacts, Deed], bool]  # True means: this guard objects
 Objection = tuple[Refusal, Guard]
@@ -126,6 +133,17 @@ def beyond_tolerance(facts: RequestFacts) -> bool:
 def differs(before: int, now: int, permille: int) -> bool:
     """Say whether two counts are further apart than so many thousandths of the first."""
     return abs(now - before) * 1000 > before * permille
+
+
+def owes_it(facts: RequestFacts, deed: Deed) -> bool:
+    """Say whether what is due first is owed by the doer."""
+    match facts.owed_by:
+        case Role.REQUESTER:
+            return is_requester(facts, deed)
+        case Role.APPROVER:
+            return not (facts.authorities - facts.consents).isdisjoint(deed.by.posts)
+        case role:
+            return role in deed.by.roles
 
 
 # Who.
@@ -171,6 +189,12 @@ OVERSEER: Objection = (
 MAY_REOPEN: Objection = (
     Refusal.NOT_OVERSEER,
     lambda _, deed: not _has(deed, Role.COMMUNICATIONS, Role.PROCESS_OWNER, Role.QUALITY),
+)
+MAY_REMIND: Objection = (
+    Refusal.NOT_OVERSEER,
+    lambda _, deed: (
+        not (deed.by.machine or _has(deed, Role.COMMUNICATIONS, Role.PROCESS_OWNER, Role.QUALITY))
+    ),
 )
 URGENT_POST: Objection = (
     Refusal.NOT_URGENT_POST,
@@ -365,6 +389,20 @@ SOMEBODY_IN_DOUBT: Objection = (
 IT_CONFIRMED: Objection = (
     Refusal.IT_NOT_CONFIRMED,
     lambda facts, _: not facts.confirmed_to_communications,
+)
+OWED: Objection = (Refusal.NOTHING_OWED, lambda facts, _: facts.owed_by is None)
+ANOTHER_OWES: Objection = (
+    Refusal.OWED_BY_YOU,
+    lambda facts, deed: not deed.by.machine and owes_it(facts, deed),
+)
+# The clock keeps its own timetable: the duty says when its next reminder is due.
+NOT_REMINDED_LATELY: Objection = (
+    Refusal.REMINDED_LATELY,
+    lambda facts, deed: (
+        not deed.by.machine
+        and facts.reminded_at is not None
+        and deed.at - facts.reminded_at < BETWEEN_REMINDERS
+    ),
 )
 VERDICT: Objection = (Refusal.VERDICT_MISSING, lambda _, deed: deed.verdict is None)
 PERSON_CLOSES_NEGATIVE: Objection = (

@@ -159,6 +159,16 @@ REFUSALS: Mapping[Refusal, Word] = {
         "El veredicto es negativo. Una persona de Comunicaciones debe decidir cómo sigue."
     ),
     Refusal.NOBODY_MISSING: _("No falta ninguna persona. No hay a quién enviar otra vez."),
+    Refusal.NOTHING_OWED: _("Nadie debe nada ahora en este expediente. No hay a quién recordar."),
+    Refusal.OWED_BY_YOU: _(
+        "Lo que se espera lo debe usted o su oficina. Hágalo, o pídalo a quien tiene el asunto."
+    ),
+    Refusal.REMINDED_LATELY: _(
+        "Ya se le recordó hace menos de una hora. Espere su respuesta antes de insistir."
+    ),
+    Refusal.NO_MAILBOX: _(
+        "El cargo que lo debe no tiene un buzón al que escribir. Pida a Administración que lo anote."
+    ),
     Refusal.NOBODY_IN_DOUBT: _(
         "Esa duda ya no existe: alguien la resolvió antes, o llegó su respuesta."
     ),

@@ -237,7 +237,8 @@ class Duty(models.Model):
     started_at = models.DateTimeField()
     due_at = models.DateTimeField()
     minutes = models.PositiveIntegerField()  # business minutes that were granted
-    reminders = models.PositiveIntegerField(default=0)
+    reminders = models.PositiveIntegerField(default=0)  # since the limit
+    reminded_at = models.DateTimeField(null=True)  # the last time, by the clock or a person
     next_reminder_at = models.DateTimeField(null=True)
     escalated_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)

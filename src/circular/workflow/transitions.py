@@ -436,7 +436,12 @@ MOVES: Mapping[Act, Move] = MappingProxyType(
             who=g.IT,
             guards=(g.NOT_OWN_TO_SEND, g.NOT_APPROVER, g.SOMEBODY_IN_DOUBT),
         ),
-        Act.REMIND: Move(sources=OPEN, target=None, who=g.COMMUNICATIONS_OR_MACHINE),
+        Act.REMIND: Move(
+            sources=OPEN,
+            target=None,
+            who=g.MAY_REMIND,
+            guards=(g.OWED, g.ANOTHER_OWES, g.NOT_REMINDED_LATELY),
+        ),
         Act.ESCALATE: Move(sources=OPEN, target=None, who=g.COMMUNICATIONS_OR_MACHINE),
         Act.ISSUE_ERRATUM: Move(
             sources=_from(S.SENT, S.CONFIRMED, S.VERIFIED, S.CLOSED),

@@ -405,6 +405,38 @@ def test_the_law_catches_a_desk_where_who_asked_or_approved_decides_on_the_sendi
     assert isinstance(decide(replace(sending, separate_duties=False), deed), Moved)
 
 
+@pytest.mark.parametrize(
+    ("by", "owed_by", "ago", "refusal"),
+    [
+        (PEOPLE[2], Role.REQUESTER, None, None),
+        (PEOPLE[5], Role.TIC, None, None),
+        (PEOPLE[2], Role.TIC, None, R.OWED_BY_YOU),
+        (PEOPLE[1], Role.REQUESTER, None, R.OWED_BY_YOU),
+        (PEOPLE[0], Role.TIC, None, R.NOT_OVERSEER),
+        (PEOPLE[4], Role.TIC, None, R.NOT_OVERSEER),
+        (PEOPLE[5], None, None, R.NOTHING_OWED),
+        (PEOPLE[5], Role.TIC, timedelta(minutes=59), R.REMINDED_LATELY),
+        (PEOPLE[5], Role.TIC, timedelta(hours=1), None),
+        (MACHINE, Role.TIC, timedelta(minutes=1), None),
+    ],
+)
+def test_who_may_remind_whom_and_how_soon_again(
+    by: Doer, owed_by: Role | None, ago: timedelta | None, refusal: guards.Refusal | None
+) -> None:
+    facts = RequestFacts(
+        id=1,
+        state=State.FORWARDED,
+        requester=ANNA,
+        unit=UNIT,
+        owed_by=owed_by,
+        reminded_at=NOON - ago if ago is not None else None,
+    )
+
+    decision = decide(facts, replace(PLAIN, act=Act.REMIND, by=by))
+
+    assert (decision.refusal if isinstance(decision, NotMoved) else None) is refusal
+
+
 def test_every_act_has_a_line_in_the_table() -> None:
     assert set(MOVES) == set(Act)
 

@@ -33,9 +33,9 @@ def test_a_refusal_known_only_by_its_code_can_be_said_too(refusal: Refusal) -> N
     assert "%(" not in labels.refusal_sentence(refusal.value)
 
 
-def test_every_refusal_is_given_by_some_guard_or_by_the_state() -> None:
+def test_every_refusal_is_given_by_some_guard_by_the_state_or_by_a_letter_without_mailbox() -> None:
     given = {refusal for move in MOVES.values() for refusal, _ in (move.who, *move.guards)}
-    given |= {Refusal.WRONG_STATE, Refusal.TOO_EARLY}
+    given |= {Refusal.WRONG_STATE, Refusal.TOO_EARLY, Refusal.NO_MAILBOX}
 
     assert set(Refusal) == given
     assert given >= NEVER

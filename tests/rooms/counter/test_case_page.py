@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from django.test import Client
@@ -11,13 +11,16 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from circular.counter.deeds import DEEDS
-from circular.evidence.actors import DOOR
+from circular.evidence.actors import CLOCK, DOOR
 from circular.evidence.queries import entries_of
 from circular.evidence.services import case_chain, store_blob
-from circular.mailing.models import Recipient
+from circular.mailing.models import Mailing, Recipient
+from circular.mailing.queries import printed_copy
 from circular.people.models import Holding, Post
 from circular.workflow import services
-from circular.workflow.models import Request
+from circular.workflow.guards import Refusal
+from circular.workflow.models import Duty, Request
+from circular.workflow.transitions import Moved, NotMoved
 from counter_town import SignIn, Town, count, draft, some_settled, walk
 
 
@@ -349,6 +352,82 @@ def test_who_approved_a_case_neither_resumes_it_nor_decides_its_doubts(
     otto.post(address, {"resolution": "accepted"})
     acts = [entry.act for entry in entries_of(case_chain(pk))]
     assert acts[-1] == "doubt_resolved"
+
+
+def test_a_person_reminds_whoever_owes_it_at_the_mailbox_that_the_page_shows(
+    town: Town, browser: SignIn
+) -> None:
+    pk = draft(town, "Jornada de salud")
+    number = walk(town, pk, "accepted")
+    paula = browser("paula")
+    assert f"/e/{number}/actos/recordar" in page(paula, number)
+
+    asked = paula.get(f"/e/{number}/actos/recordar").content.decode()
+    fields = hidden_fields(asked, "reminded")
+    answer = paula.post(f"/e/{number}/actos/recordar", fields, follow=True).content.decode()
+
+    assert "Operador de envíos, tic@unimacizo.example" in asked
+    assert "Programar o enviar" in asked
+    assert "El recordatorio va en camino." in answer
+    entry = entries_of(case_chain(pk))[-1]
+    assert (entry.act, entry.by.post, entry.facts["reminder"]) == ("reminded", "comunicaciones", 0)
+    letter = Mailing.objects.get(pk=entry.facts["letters"][0])  # type: ignore[index, misc]
+    assert (letter.letter, letter.recipients.get().address) == (
+        "reminder",
+        "tic@unimacizo.example",
+    )
+    text = printed_copy(letter.recipients.get().pk).raw.decode()
+    assert "El plazo vence" in text.replace("=\r\n", "")
+    assert "Recordatorio" in page(paula, number)
+
+
+def test_nobody_is_reminded_twice_within_the_hour_nor_of_what_they_owe_themselves(
+    town: Town, browser: SignIn
+) -> None:
+    pk = draft(town, "Jornada de salud")
+    number = walk(town, pk, "accepted")
+    vera, otto, anna = browser("vera"), browser("otto"), browser("anna")
+
+    assert vera.post(f"/e/{number}/actos/recordar").status_code == 302
+    again = vera.post(f"/e/{number}/actos/recordar")
+
+    assert again.status_code == 409
+    assert "Ya se le recordó hace menos de una hora." in again.content.decode()
+    assert "/actos/recordar" not in page(vera, number)
+    for client in (otto, anna):
+        assert "/actos/recordar" not in page(client, number)
+        assert client.post(f"/e/{number}/actos/recordar").status_code == 409
+    assert [entry.act for entry in entries_of(case_chain(pk))].count("reminded") == 1
+
+
+def test_a_reminder_of_what_is_late_counts_towards_the_escalation(town: Town) -> None:
+    pk = draft(town, "Jornada de salud")
+    walk(town, pk, "accepted")
+    duty = Duty.objects.get(request=pk, ended_at=None)
+    due_at = timezone.now() - timedelta(minutes=5)
+    Duty.objects.filter(pk=duty.pk).update(
+        started_at=due_at - timedelta(days=2), due_at=due_at, next_reminder_at=due_at
+    )
+
+    assert isinstance(services.remind_now(pk, by=town.actor("paula")), Moved)
+
+    duty.refresh_from_db()
+    assert duty.reminders == 1
+    assert duty.next_reminder_at is not None
+    assert duty.next_reminder_at > timezone.now()
+    assert not services.remind(duty.pk, by=CLOCK)
+
+
+def test_a_reminder_without_a_mailbox_is_refused_and_leaves_nothing(town: Town) -> None:
+    pk = draft(town, "Jornada de salud")
+    walk(town, pk, "accepted")
+    Post.objects.filter(code="tic").update(mailbox="")
+
+    answer = services.remind_now(pk, by=town.actor("paula"))
+
+    assert isinstance(answer, NotMoved)
+    assert answer.refusal is Refusal.NO_MAILBOX
+    assert "reminded" not in [entry.act for entry in entries_of(case_chain(pk))]
 
 
 def test_declared_figures_must_add_up(town: Town, browser: SignIn) -> None:

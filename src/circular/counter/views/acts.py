@@ -22,7 +22,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
-from circular.counter import casefile, deeds, desk, formats, pages, parts, queries, trays, verdicts
+from circular.counter import (
+    casefile,
+    deeds,
+    desk,
+    formats,
+    labels,
+    pages,
+    parts,
+    queries,
+    trays,
+    verdicts,
+)
 from circular.counter.forms import DeclareForm, ReasonForm, RejectForm, ScheduleForm
 from circular.evidence.actors import Actor
 from circular.people.queries import PostRow
@@ -53,7 +64,6 @@ ROLE_OF: Mapping[Act, Role] = {
             Act.VERIFY,
             Act.FIND_NOT_SENT,
             Act.CLOSE,
-            Act.REMIND,
         ),
         Role.COMMUNICATIONS,
     ),
@@ -72,6 +82,7 @@ ROLE_OF: Mapping[Act, Role] = {
     ),
     Act.AUTHORISE: Role.APPROVER,
 }
+REMINDING = (Role.COMMUNICATIONS, Role.PROCESS_OWNER, Role.QUALITY)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -105,6 +116,10 @@ def _objection(request: HttpRequest, row: Request, deed: deeds.Deed) -> Mapping[
 
 def signer(request: HttpRequest, deed: deeds.Deed) -> Actor:
     """Return who signs the act, in the post that lets them."""
+    if deed.act is Act.REMIND:
+        posts = desk.reader(request).posts
+        fitting = (role for role in REMINDING if any(post.role is role for post in posts))
+        return desk.actor(request, next(fitting, None))
     return desk.actor(request, ROLE_OF.get(deed.act))
 
 
@@ -230,7 +245,7 @@ def carry_out(
         case Act.CLOSE:
             return services.close(pk, by=by, reason=given.get("reason", ""))
         case Act.REMIND:
-            return _remind(row, by)
+            return services.remind_now(pk, by=by)
         case Act.REOPEN:
             return services.reopen(pk, by=by, reason=given["reason"])
         case Act.COPY:
@@ -239,14 +254,6 @@ def carry_out(
             return services.issue_erratum(pk, by=by)
         case _other:
             raise Http404
-
-
-def _remind(row: Request, by: Actor) -> Answer | int:
-    """Remind whoever owes what is due first."""
-    duty = queries.open_duties([row.pk]).get(row.pk)
-    if duty is None or not services.remind(duty.pk, by=by):
-        return NotMoved(Refusal.ALREADY_DONE)
-    return 0
 
 
 def _count(text: str) -> int | None:
@@ -450,6 +457,8 @@ def asking(row: Request, deed: deeds.Deed) -> Asked:
             )
         case Act.RESEND_MISSING:
             return _ask_resend(row)
+        case Act.REMIND:
+            return _ask_remind(row)
         case Act.TAKE_OVER:
             holder = row.reviewer if State(row.state) is State.IN_REVIEW else row.operator
             name = holder.full_name if holder is not None else ""
@@ -685,6 +694,36 @@ def _ask_resend(row: Request) -> Asked:
     )
 
 
+def _ask_remind(row: Request) -> Asked:
+    """Show who is reminded of what, at which mailbox."""
+    duty = workflow.duty_due_first(row.pk)
+    touched = []
+    if duty is not None:
+        late = duty.due_at <= timezone.now()
+        at = trays.near(duty.due_at, timezone.now())
+        owed = {"what": labels.STAGES_TO_DO.get(duty.stage, duty.stage), "at": at}
+        touched = [
+            _check(
+                parts.Tone.NOW if one.mailbox else parts.Tone.WARN,
+                "mail-forward" if one.mailbox else "alert-triangle",
+                _("El recordatorio va a %(name)s, %(mailbox)s.")
+                % {"name": one.name, "mailbox": one.mailbox}
+                if one.mailbox
+                else _("%(name)s no tiene buzón.") % {"name": one.name},
+                _("Debe: %(what)s. Su plazo venció %(at)s.") % owed
+                if late
+                else _("Debe: %(what)s. Su plazo vence %(at)s.") % owed,
+            )
+            for one in workflow.debtors(row, workflow.facts_of(row), Role(duty.owed_by))
+        ]
+    return Asked(
+        question=_("¿Enviar un recordatorio?"),
+        button=_("Enviar el recordatorio"),
+        back=_("No recordar"),
+        touched=touched,
+    )
+
+
 def outcome_words(deed: deeds.Deed) -> str:
     """Say what is now true, not applause."""
     return {
@@ -712,6 +751,7 @@ def outcome_words(deed: deeds.Deed) -> str:
         Act.VERIFY: _("El veredicto quedó anotado; el solicitante lo recibe."),
         Act.FIND_NOT_SENT: _("El asunto volvió a TIC con el recordatorio."),
         Act.RESEND_MISSING: _("Se ofrece otra vez a quienes faltan."),
+        Act.REMIND: _("El recordatorio va en camino."),
         Act.DECLARE_URGENT: _("El asunto va por el carril urgente."),
         Act.REVIEW_AFTERWARDS: _("La urgencia quedó revisada."),
         Act.CLOSE: _("El expediente está cerrado."),

@@ -11,6 +11,15 @@ from circular.workflow.queries.acts import (
     acts_open_to as acts_open_to,
 )
 from circular.workflow.queries.cases import case_by_number as case_by_number
+from circular.workflow.queries.debtors import (
+    Debtor as Debtor,
+)
+from circular.workflow.queries.debtors import (
+    debtors as debtors,
+)
+from circular.workflow.queries.debtors import (
+    duty_due_first as duty_due_first,
+)
 from circular.workflow.queries.house import (
     RecessRow as RecessRow,
 )

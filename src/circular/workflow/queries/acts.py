@@ -8,6 +8,8 @@ Rule 2: an act that this person may never do is absent; one whose time has not c
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from django.utils import timezone
+
 from circular.workflow import labels
 from circular.workflow.acts import MACHINE, Act, Deed, Doer, Figures
 from circular.workflow.facts import RequestFacts
@@ -18,9 +20,7 @@ from circular.workflow.states import Verdict
 from circular.workflow.transitions import MOVES, objection
 
 # Acts that happen by themselves or inside another act; no page offers them.
-BEHIND_THE_DESK = frozenset(
-    {Act.ACKNOWLEDGE, Act.HOLD, Act.REMIND, Act.ESCALATE, Act.LAPSE, Act.MARK_SENT}
-)
+BEHIND_THE_DESK = frozenset({Act.ACKNOWLEDGE, Act.HOLD, Act.ESCALATE, Act.LAPSE, Act.MARK_SENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +40,22 @@ def acts_open_to(person_id: int, request_id: int) -> tuple[OpenAct, ...]:
     row = Request.objects.select_related("version", "mailing").filter(pk=request_id).first()
     if row is None:
         return ()
-    return acts_open(standing.facts_of(row), standing.doer(person_id), row)
+    return acts_open(standing.facts_of(row), standing.doer(person_id))
 
 
-def acts_open(facts: RequestFacts, doer: Doer, row: Request) -> tuple[OpenAct, ...]:
+def acts_open(facts: RequestFacts, doer: Doer) -> tuple[OpenAct, ...]:
     """Return the acts of a doer on facts that are at hand already."""
     own = facts.authorities & doer.posts
+    now = timezone.now()
     trial = Deed(
         act=Act.FILE,
         by=doer,
-        at=row.changed_at,
+        at=now,
         seen_digest=facts.digest,
         seen_count=facts.approved_count or 0,
         new_digest=facts.digest or "0",
         reason="0",
-        scheduled_at=row.changed_at + timedelta(hours=1),
+        scheduled_at=now + timedelta(hours=1),
         figures=Figures(audience=0, accepted=0),
         documents=("0",),
         verdict=Verdict.POSITIVE,

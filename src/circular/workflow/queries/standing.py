@@ -10,12 +10,14 @@ from circular.evidence.actors import Actor, ActorKind
 from circular.mailing.kinds import MailClass, MailingState
 from circular.mailing.models import Mailing
 from circular.people import queries as people
+from circular.people.roles import Role
 from circular.workflow.acts import MACHINE, Doer
 from circular.workflow.content import Attached, Content, missing
 from circular.workflow.facts import RequestFacts, Sending
 from circular.workflow.models import DeskRules, Request, RequestVersion
 from circular.workflow.queries import house
-from circular.workflow.states import State, Verdict, Way
+from circular.workflow.queries.debtors import duty_due_first
+from circular.workflow.states import OPEN, State, Verdict, Way
 
 
 def doer_of(by: Actor) -> Doer:
@@ -138,6 +140,7 @@ def facts_of(
         separate_duties = people.institution().separate_duties
     digest = version.digest if version is not None else ""
     consents = _consents(row, digest)
+    duty = duty_due_first(row.pk) if row.state in OPEN else None
     return RequestFacts(
         id=row.pk,
         state=State(row.state),
@@ -178,4 +181,6 @@ def facts_of(
         require_sign_off=rules.require_sign_off,
         tolerance_permille=rules.count_tolerance_permille,
         sending=sending_of(row.mailing),
+        owed_by=Role(duty.owed_by) if duty is not None else None,
+        reminded_at=duty.reminded_at if duty is not None else None,
     )

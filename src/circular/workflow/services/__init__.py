@@ -9,8 +9,8 @@ Review   acknowledge take take_over release_case return_request correct resubmit
          sign_off approve authorise forward declare_urgent review_afterwards cancel
 Sending  accept send_back schedule start start_due hold pause resume declare_sent mark_sent
          resend_missing resolve_doubt
-Closing  confirm_to_communications confirm_to_requester verify find_not_sent remind escalate close
-         reopen
+Closing  confirm_to_communications confirm_to_requester verify find_not_sent remind remind_now escalate
+         close reopen
 Papers   file_request_mail file_correspondence read_correspondence answer_correspondence attach
 House    load_procedure follow_procedure set_time_limit add_recess remove_recess set_desk_rules name_authority drop_authority
          name_urgent_post drop_urgent_post
@@ -33,6 +33,9 @@ from circular.workflow.services.closing import (
 )
 from circular.workflow.services.closing import (
     remind as remind,
+)
+from circular.workflow.services.closing import (
+    remind_now as remind_now,
 )
 from circular.workflow.services.closing import (
     reopen as reopen,

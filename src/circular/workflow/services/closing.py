@@ -14,7 +14,9 @@ from circular.mailing.letters import Letter
 from circular.people import queries as people
 from circular.people.roles import Role
 from circular.workflow.acts import Act
+from circular.workflow.guards import Refusal
 from circular.workflow.models import Duty
+from circular.workflow.queries.debtors import debtors, duty_due_first
 from circular.workflow.services import writing
 from circular.workflow.services.desk import Case, digest_of, open_case
 from circular.workflow.states import Stage, Verdict
@@ -133,10 +135,41 @@ def remind(duty_id: int, *, by: Actor) -> bool:
     case, duty = found
     if isinstance(case.attempt(Act.REMIND), NotMoved):
         return False
+    _write_reminder(case, duty)
+    return True
+
+
+@transaction.atomic
+def remind_now(request_id: int, *, by: Actor) -> Moved | NotMoved:
+    """Remind whoever owes what is due first because a person asks for it, late or not yet late.
+
+    Locks:   the request row (no key)
+    Repeat:  within the hour refused with REMINDED_LATELY
+    """
+    case = open_case(request_id, by=by)
+    decision = case.attempt(Act.REMIND)
+    if isinstance(decision, NotMoved):
+        return decision
+    duty = duty_due_first(request_id)
+    assert duty is not None  # the guard OWED
+    if not _write_reminder(case, duty):
+        transaction.set_rollback(True)
+        return NotMoved(Refusal.NO_MAILBOX)
+    return decision
+
+
+def _write_reminder(case: Case, duty: Duty) -> bool:
+    """Write the letter and prove it; False when it had nowhere to go.
+
+    A reminder before the limit counts for nothing: what is not late is not escalated.
+    """
     limit = case.limit(Stage(duty.stage))
-    duty.reminders += 1
-    duty.next_reminder_at = case.calendar.add_business(case.at, limit.remind_every)
-    duty.save(update_fields=["reminders", "next_reminder_at"])
+    late = duty.due_at <= case.at
+    duty.reminded_at = case.at
+    if late:
+        duty.reminders += 1
+        duty.next_reminder_at = case.calendar.add_business(case.at, limit.remind_every)
+    duty.save(update_fields=["reminders", "reminded_at", "next_reminder_at"])
     role = Role(duty.owed_by)
     context = writing.matter(case) | {
         "stage": duty.stage,
@@ -144,22 +177,24 @@ def remind(duty_id: int, *, by: Actor) -> bool:
         "started_at": duty.started_at,
         "due_at": duty.due_at,
         "limit_hours": duty.minutes // 60 or None,
-        "number": duty.reminders,
+        "number": duty.reminders if late else 0,
         "of": max(limit.escalate_after, duty.reminders),
         "next_at": duty.next_reminder_at,
         "next_hours": limit.remind_every_minutes // 60 or None,
         "next_escalates": duty.escalated_at is None and duty.reminders >= limit.escalate_after,
         "audience_count": writing.audience_count(case),
     }
-    if role is Role.REQUESTER:
-        writing.to_requester(case, Letter.REMINDER, context)
-    elif role is Role.APPROVER:
-        for post in sorted(case.facts.authorities - case.facts.consents):
-            writing.to_post(case, post, Letter.REMINDER, context)
-    else:
-        writing.to_office(case, role, Letter.REMINDER, context)
-    case.prove(stage=duty.stage, duty=duty.pk, reminder=duty.reminders)
-    return True
+    for debtor in debtors(case.row, case.facts, role):
+        writing.post(
+            case,
+            Letter.REMINDER,
+            to=debtor.mailbox,
+            context=context,
+            language=debtor.language,
+        )
+    written = bool(case.letters)
+    case.prove(stage=duty.stage, duty=duty.pk, reminder=duty.reminders if late else 0)
+    return written
 
 
 @transaction.atomic
