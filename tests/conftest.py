@@ -146,30 +146,11 @@ def django_db_setup(django_db_setup: None) -> None:
     from django.db import connection
     from django.test import TransactionTestCase
 
+    import own_database
+
     # Threads of a worker must not keep the test database open after their job.
     connection.settings_dict["CONN_MAX_AGE"] = 0
-    TransactionTestCase._fixture_teardown = lambda _case: _empty_the_tables()  # type: ignore[attr-defined]
-
-
-def _empty_the_tables() -> None:
-    """Delete every row but those that the migrations made; triggers refuse nothing meanwhile."""
-    from django.db import connection, transaction
-
-    kept = {"django_content_type", "auth_permission"}
-    names = connection.introspection.django_table_names(include_views=False)
-    tables = [f'"{name}"' for name in names if name not in kept]
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            " UNION ALL ".join(f"SELECT '{one}' WHERE EXISTS (SELECT FROM {one})" for one in tables)
-        )
-        filled = [name for (name,) in cursor.fetchall()]
-        for table in filled:
-            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-        for table in filled:
-            cursor.execute(f"DELETE FROM {table}")
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # or ALTER TABLE finds pending events
-        for table in filled:
-            cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+    TransactionTestCase._fixture_teardown = lambda _case: own_database.empty()  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session")

@@ -6,16 +6,15 @@ Needs Chromium (apt-get install chromium); look.md §8 is the rule.
 import importlib.util
 import re
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser
 
+from browsing import sideways, violations
 from circular.directory.services import import_accounts
 from circular.evidence.actors import SYSTEM
 from circular.intake import services
@@ -29,7 +28,7 @@ ANA = "ana.gomez@unimacizo.example"
 DRAFTS = "solicitudes@unimacizo.example"
 WIDTHS = (1280, 390)
 # A mail client owns the page around a letter (look.md §8).
-CLIENTS_OWN = {"landmark-one-main", "region"}
+CLIENTS_OWN = frozenset({"landmark-one-main", "region"})
 
 
 def letter_samples() -> ModuleType:
@@ -44,38 +43,6 @@ def letter_samples() -> ModuleType:
     return module
 
 
-@pytest.fixture
-def chromium(
-    require_program: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Browser]:
-    path = require_program("chromium", "chromium")
-    # Playwright keeps an event loop in this thread; Django would refuse the test's own queries.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    with sync_playwright() as player:
-        browser = player.chromium.launch(
-            executable_path=path,
-            args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
-        )
-        yield browser
-        browser.close()
-
-
-def faults(page: Page, *, but: frozenset[str] = frozenset()) -> list[str]:
-    """Return what axe finds: rule and place."""
-    found: list[Any] = Axe().run(page).response["violations"]
-    return [
-        f"{one['id']}: {node['target']}"
-        for one in found
-        if one["id"] not in but
-        for node in one["nodes"]
-    ]
-
-
-def sideways(page: Page) -> bool:
-    wide = page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
-    return bool(wide)
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_in_any_letter(chromium: Browser, scheme: Any) -> None:
     samples = letter_samples()
@@ -83,7 +50,7 @@ def test_axe_finds_nothing_in_any_letter(chromium: Browser, scheme: Any) -> None
     found = {}
     for letter in Letter:
         page.set_content(samples.written(letter).html)
-        found[letter] = faults(page, but=frozenset(CLIENTS_OWN))
+        found[letter] = violations(page, but=CLIENTS_OWN)
 
     assert {letter: wrong for letter, wrong in found.items() if wrong} == {}
 
@@ -146,14 +113,14 @@ def test_a_person_files_a_draft_on_the_one_time_page_and_axe_finds_nothing(
     page = context.new_page()
     page.set_default_timeout(10_000)
     page.goto(f"{live_server.url}{link}")
-    opened = (faults(page), sideways(page))
+    opened = (violations(page), sideways(page))
 
     page.get_by_role("button", name="Radicar la solicitud").click()
-    refused = (faults(page), sideways(page), page.title().startswith("Error:"))
+    refused = (violations(page), sideways(page), page.title().startswith("Error:"))
 
     page.get_by_label("estudiantes").check()
     page.get_by_role("button", name="Radicar la solicitud").click()
-    filed = (faults(page), sideways(page), page.locator(".c-stamp").inner_text()[:4])
+    filed = (violations(page), sideways(page), page.locator(".c-stamp").inner_text()[:4])
 
     context.close()
     assert opened == ([], False)

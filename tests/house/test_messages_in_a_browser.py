@@ -3,16 +3,15 @@
 The static check of the same payloads is ``tests/pure/mailing/test_cleaning.py``.
 """
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Route, sync_playwright
+from playwright.sync_api import Browser, Route
 
 import circular.mailing
+from browsing import sideways, violations
 from circular.mailing.cleaning import clean_html
 from circular.mailing.composing import Draft, FrameFacts, compose
 from circular.mailing.rendering import preview
@@ -20,19 +19,10 @@ from circular.mailing.rendering import preview
 FRAMES = Path(circular.mailing.__file__).parent / "frames"
 
 
-@pytest.fixture(scope="module")
-def browser(require_program: Callable[[str, str], str]) -> Iterator[Browser]:
-    chromium = require_program("chromium", "chromium")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield launched
-        launched.close()
-
-
-def effects_of(browser: Browser, bodies: list[str]) -> list[str]:
+def effects_of(chromium: Browser, bodies: list[str]) -> list[str]:
     """Load pieces of HTML, touch what can be touched, and return everything that happened."""
     seen: list[str] = []
-    context = browser.new_context()
+    context = chromium.new_context()
     page = context.new_page()
 
     def note_dialog(dialog: Any) -> None:
@@ -75,9 +65,9 @@ def payloads(corpora: Callable[[str], Any]) -> list[str]:
 
 
 def test_no_payload_does_anything_in_a_browser(
-    browser: Browser, corpora: Callable[[str], Any]
+    chromium: Browser, corpora: Callable[[str], Any]
 ) -> None:
-    assert effects_of(browser, payloads(corpora)) == []
+    assert effects_of(chromium, payloads(corpora)) == []
 
 
 @pytest.mark.parametrize(
@@ -89,14 +79,14 @@ def test_no_payload_does_anything_in_a_browser(
         '<iframe src="https://evil.example/"></iframe>',
     ],
 )
-def test_the_check_above_catches_html_that_was_not_cleaned(browser: Browser, live: str) -> None:
-    assert effects_of(browser, [live]) != []
+def test_the_check_above_catches_html_that_was_not_cleaned(chromium: Browser, live: str) -> None:
+    assert effects_of(chromium, [live]) != []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_axe_finds_nothing_in_a_message_within_the_frame(
-    browser: Browser, scheme: Any, width: int
+    chromium: Browser, scheme: Any, width: int
 ) -> None:
     frame = FrameFacts(
         version=1,
@@ -117,16 +107,13 @@ def test_axe_finds_nothing_in_a_message_within_the_frame(
         notice="Correo informativo autorizado por Comunicaciones, radicado CIR-2026-000412.",
     )
     shown = preview(compose(draft, frame).content, {"given": "Ana"})
-    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page.set_content(shown.html)
 
     # A mail client owns the page: its landmarks are not the message's business (look.md §8).
-    rules = {name: {"enabled": False} for name in ("region", "landmark-one-main")}
-    found = Axe().run(page, options={"rules": rules})
-    overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    found = violations(page, but=frozenset({"region", "landmark-one-main"}))
+    wide = sideways(page)
     page.close()
 
-    assert [one["id"] for one in found.response["violations"]] == [], json.dumps(
-        found.response["violations"], indent=1
-    )[:3000]
-    assert overflow <= 0
+    assert found == []
+    assert not wide

@@ -3,17 +3,13 @@
 Needs Chromium (apt-get install chromium). The key is the browser's own virtual authenticator.
 """
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from django.conf import settings as installed
-from django.db import connections
-from django.test import Client
 from django.utils import timezone
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from browsing import sideways, signed_in, violations
 from circular.directory.services import import_accounts, keep_upload
 from circular.evidence.actors import SYSTEM
 from circular.people import services
@@ -52,27 +48,8 @@ KEY = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _no_connection_outlives_its_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the server's threads hang up, or the test database could not be dropped."""
-    monkeypatch.setitem(connections.settings["default"], "CONN_MAX_AGE", 0)
-
-
-@pytest.fixture
-def chromium(
-    require_program: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Browser]:
-    path = require_program("chromium", "chromium")
-    # Playwright keeps an event loop in this thread; Django would refuse the test's own queries.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    with sync_playwright() as player:
-        browser = player.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def places(transactional_db: None) -> dict[str, object]:
+@pytest.fixture(scope="module")
+def places(pages: str) -> dict[str, Any]:
     """Furnish a small house, and return what stands in the addresses of its pages."""
     services.save_institution(
         {"name": "Universidad del Macizo", "short_name": "Unimacizo", "domain": "u.example"},
@@ -101,62 +78,46 @@ def places(transactional_db: None) -> dict[str, object]:
         "person": otto.person,
         "upload": keep_upload(bad, name="mala.csv", by=admin.person),
         "invitation": f"/invitacion/{otto.token}",
-        # Signed in before the browser starts: with an event loop in this thread, Django would open
-        # a second connection that nobody closes.
-        "session": session(),
+        "admin": Person.objects.get(pk=admin.person),
     }
 
 
-def session() -> str:
-    client = Client(SERVER_NAME="localhost")
-    client.force_login(Person.objects.get(email="amparo@u.example"))
-    return client.cookies[installed.SESSION_COOKIE_NAME].value
-
-
-def faults_of(page: Page, where: str, width: int) -> list[str]:
-    found = Axe().run(page)
-    faults = [
-        f"{where}: {rule['id']}: {node['html'][:160]}"
-        for rule in found.response["violations"]
-        for node in rule["nodes"]
-    ]
-    if page.evaluate("document.documentElement.scrollWidth") > width:
-        faults.append(f"{where}: scrolls sideways")
-    return faults
+def faults_of(page: Page, where: str) -> list[str]:
+    faults = [f"{where}: {found}" for found in violations(page)]
+    return [*faults, f"{where}: scrolls sideways"] if sideways(page) else faults
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_axe_finds_nothing_on_the_pages_of_people_and_directory(
-    live_server: Any, places: dict[str, object], chromium: Browser, width: int, scheme: Any
+    pages: str, places: dict[str, Any], chromium: Browser, width: int, scheme: Any
 ) -> None:
     faults: list[str] = []
-    cookie = {
-        "name": installed.SESSION_COOKIE_NAME,
-        "value": places["session"],
-        "url": live_server.url,
+    choices: dict[str, Any] = {
+        "locale": "es-CO",
+        "viewport": {"width": width, "height": 900},
+        "color_scheme": scheme,
     }
 
-    for paths, cookies in ((SIGNED_OUT, []), (ADMINISTRATOR, [cookie])):
-        context = chromium.new_context(
-            locale="es-CO", viewport={"width": width, "height": 900}, color_scheme=scheme
-        )
-        context.add_cookies(cookies)  # type: ignore[arg-type]
-        page = context.new_page()
-        for path in paths:
-            page.goto(live_server.url + path.format(**places))
-            page.wait_for_load_state("networkidle")  # or a style sheet would outlive the test
-            faults += faults_of(page, path, width)
-        context.close()
+    with (
+        chromium.new_context(**choices) as stranger,
+        signed_in(chromium, places["admin"], pages, **choices) as administrator,
+    ):
+        for paths, context in ((SIGNED_OUT, stranger), (ADMINISTRATOR, administrator)):
+            page = context.new_page()
+            for path in paths:
+                page.goto(pages + path.format(**places))
+                page.wait_for_load_state("load")
+                faults += faults_of(page, path)
 
     assert faults == []
 
 
 @pytest.mark.timeout(300)
 def test_a_person_adds_a_passkey_and_enters_with_it(
-    live_server: Any, places: dict[str, object], chromium: Browser, settings: Any
+    pages: str, places: dict[str, Any], chromium: Browser, settings: Any
 ) -> None:
-    settings.BASE_URL = live_server.url.replace("127.0.0.1", "localhost")
+    settings.BASE_URL = pages
     context = chromium.new_context(locale="es-CO")
     page = context.new_page()
     devtools = context.new_cdp_session(page)
@@ -181,12 +142,12 @@ def test_a_person_adds_a_passkey_and_enters_with_it(
 
 @pytest.mark.timeout(300)
 def test_without_script_the_way_in_by_code_is_there_and_no_button_without_effect(
-    live_server: Any, places: dict[str, object], chromium: Browser
+    pages: str, places: dict[str, Any], chromium: Browser
 ) -> None:
     context = chromium.new_context(locale="es-CO", java_script_enabled=False)
     page = context.new_page()
 
-    page.goto(f"{live_server.url}/entrar")
+    page.goto(f"{pages}/entrar")
 
     assert page.locator("button:visible").all_inner_texts() == ["Recibir el código"]
     page.fill("input[name=email]", "p001@u.example")
