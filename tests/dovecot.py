@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from circular.imap.mailbox import MailboxAccount, Security
+from ports import free_port
 
 CONFIGURATION = """
 protocols = imap
@@ -99,17 +100,11 @@ class Dovecot:
         return self.folder / "cert.pem"
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def running_dovecot(program: str, openssl: str) -> Iterator[Dovecot]:
     """Start Dovecot in the foreground and stop it afterwards."""
     # A UNIX socket's path holds 107 octets: pytest's own folder may be longer.
-    folder = Path(f"/tmp/circular-dovecot-{os.getpid()}-{_free_port()}")
+    folder = Path(f"/tmp/circular-dovecot-{os.getpid()}-{free_port()}")
     for name in ("mail/cur", "mail/new", "mail/tmp", "run/state", "home"):
         (folder / name).mkdir(parents=True)
     subprocess.run(
@@ -125,7 +120,7 @@ def running_dovecot(program: str, openssl: str) -> Iterator[Dovecot]:
         for top in (folder / "mail", folder / "home"):
             for path in (top, *top.rglob("*")):
                 os.chown(path, owner, group)
-    server = Dovecot(folder, _free_port(), _free_port())
+    server = Dovecot(folder, free_port(), free_port())
     (folder / "dovecot.conf").write_text(
         CONFIGURATION.format(
             folder=folder, run=folder / "run", mail=folder / "mail", uid=owner, gid=group,

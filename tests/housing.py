@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,15 +13,10 @@ from urllib.request import urlopen
 import pytest
 
 from circular.config import embedded
+from ports import free_port
 
 # Start-up takes 5 s; the rest is room for a machine that does ten other things.
 PATIENCE = 150.0
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @dataclass

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ports import free_port
+
 PASSWORD = "buzon-de-muestra"  # of every mailbox
 
 MAIN_CF = """\
@@ -131,13 +133,6 @@ class UniversityMail:
     def maildir(self, address: str) -> Path:
         """Return where a mailbox keeps its files."""
         return self.folder / "dovecot" / "mail" / address
-
-
-def free_port() -> int:
-    """Return a loopback port that nobody listens on now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def wait_for_port(port: int, *, seconds: float = 15) -> None:

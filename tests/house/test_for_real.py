@@ -17,6 +17,7 @@ from circular.config.demo import university as u
 from circular.config.demo.browser import Browser, Form, Page
 from circular.config.demo.story import Story
 from circular.config.demo.town import REQUESTS, Ports, Town
+from ports import free_port
 
 ADMINISTRATOR = u.Player(
     address="admin@unimacizo.example",
@@ -211,9 +212,7 @@ def appoint(admin: Browser, player: u.Player, code: str) -> None:
 def test_the_readme_followed_with_postfix_and_dovecot_ends_in_a_closed_case(
     mail: servers.UniversityMail, tmp_path: Path
 ) -> None:
-    ports = Ports(
-        web=servers.free_port(), door=servers.free_port(), smtp=mail.smtp, imap=mail.imap, pages=0
-    )
+    ports = Ports(web=free_port(), door=free_port(), smtp=mail.smtp, imap=mail.imap, pages=0)
     mail.route(door=ports.door)
     town = Town(folder=tmp_path, ports=ports)
     story = Story(town, print)

@@ -6,7 +6,6 @@ counts its own writes and kills itself with SIGKILL, so nothing of Circular know
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -88,11 +87,7 @@ def walk(mailing_id: int, folder: Path, steps: int, *broken: str) -> int:
     """Let the walker die at each step, then finish; give how often it died."""
     done = subprocess.run(
         [sys.executable, "-c", WALKER, str(mailing_id), str(steps), str(folder), *broken],
-        env=os.environ
-        | {
-            "CIRCULAR_DATABASE_URL": own_database.address(),
-            "DJANGO_SETTINGS_MODULE": "circular.config.settings",
-        },
+        env=own_database.environment(folder),
         stdout=subprocess.PIPE,
         text=True,
         timeout=110,

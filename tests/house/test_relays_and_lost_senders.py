@@ -1,12 +1,11 @@
 """Senders that are killed, frozen or doubled: the far side's file and our rows tell one story."""
 
 import asyncio
-import os
 import signal
 import sys
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -34,15 +33,15 @@ asyncio.run(main())
 
 
 @asynccontextmanager
-async def sender_process(lease: float = 900) -> AsyncIterator[asyncio.subprocess.Process]:
+async def sender_process(
+    folder: Path, lease: float = 900
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """A real sender process on the test's database."""
-    environment = os.environ | {
-        "CIRCULAR_DATABASE_URL": own_database.address(),
-        "CIRCULAR_DATA_FOLDER": tempfile.gettempdir(),
-        "DJANGO_SETTINGS_MODULE": "circular.config.settings",
-    }
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", SENDER.replace("LEASE", str(lease)), env=environment
+        sys.executable,
+        "-c",
+        SENDER.replace("LEASE", str(lease)),
+        env=own_database.environment(folder),
     )
     try:
         yield process
@@ -70,7 +69,7 @@ MOST_IN_DOUBT = 2 * CONNECTIONS  # handed over and not answered: two offers on e
 
 @pytest.mark.parametrize("mail_class", [MailClass.INFORMATIVE, MailClass.OFFICIAL])
 def test_a_killed_sender_leaves_nobody_forgotten_and_nobody_mailed_twice_in_silence(
-    release: Release, sink: Sink, mail_class: MailClass
+    release: Release, sink: Sink, tmp_path: Path, mail_class: MailClass
 ) -> None:
     """Scenario 1 of reliability.md §6, in small."""
     mailing_id = release(260, mail_class=mail_class)
@@ -79,11 +78,11 @@ def test_a_killed_sender_leaves_nobody_forgotten_and_nobody_mailed_twice_in_sile
     async def scene() -> list[str]:
         async with sink(latency=0.004, connections=CONNECTIONS) as far:
             for number in range(1, kills + 1):
-                async with sender_process() as process:
+                async with sender_process(tmp_path) as process:
                     await far.has_taken(80 * number)
                     process.kill()
                     await process.wait()
-            async with sender_process():
+            async with sender_process(tmp_path):
                 await has_settled(mailing_id)
             return far.took()
 
@@ -106,16 +105,18 @@ def test_a_killed_sender_leaves_nobody_forgotten_and_nobody_mailed_twice_in_sile
         assert not twice
 
 
-def test_a_frozen_sender_wakes_to_find_its_leases_gone(release: Release, sink: Sink) -> None:
+def test_a_frozen_sender_wakes_to_find_its_leases_gone(
+    release: Release, sink: Sink, tmp_path: Path
+) -> None:
     """Scenario 3 of reliability.md §6: the lease runs out while its owner is stopped."""
     mailing_id = release(200)
 
     async def scene() -> list[str]:
         async with sink(latency=0.01, connections=CONNECTIONS) as far:
-            async with sender_process(lease=1.5) as frozen:
+            async with sender_process(tmp_path, lease=1.5) as frozen:
                 await far.has_taken(30)
                 frozen.send_signal(signal.SIGSTOP)
-                async with sender_process():
+                async with sender_process(tmp_path):
                     await has_settled(mailing_id)
                     frozen.send_signal(signal.SIGCONT)
                     await asyncio.sleep(2)

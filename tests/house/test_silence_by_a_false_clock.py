@@ -1,7 +1,5 @@
 """A case filed on a Friday at 17:00 before a holiday, by a false clock, judged from far mailboxes."""
 
-import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -9,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,6 +20,7 @@ from circular.dispatch.models import Relay
 from circular.workflow import services as desk
 from circular.workflow.models import Duty, Request
 from clerk import Cast, cast, draft
+from ports import free_port
 
 __all__ = ["cast", "draft"]
 
@@ -58,9 +58,7 @@ class FarMailboxes:
 def far() -> Iterator[FarMailboxes]:
     """Run the far side and make it our relay."""
     mailboxes = FarMailboxes()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     controller = Controller(mailboxes, hostname="127.0.0.1", port=port)
     controller.start()
     Relay.objects.create(name="lejos", host="127.0.0.1", port=port, security="none")
@@ -74,16 +72,16 @@ Work = Callable[[datetime], None]
 
 
 @pytest.fixture
-def work_at(require_program: Callable[[str, str], str]) -> Work:
+def work_at(require_program: Callable[[str, str], str], tmp_path: Path) -> Work:
     """Return what starts a real worker once, believing that it is another time."""
     faketime = require_program("faketime", "faketime")
-    url = own_database.address()
+    environment = own_database.environment(tmp_path) | {"TZ": "UTC"}
 
     def work(at: datetime) -> None:
         moment = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
         ran = subprocess.run(
             [faketime, moment, sys.executable, "-m", "circular", "worker", "--once"],
-            env={**os.environ, "CIRCULAR_DATABASE_URL": url, "TZ": "UTC"},
+            env=environment,
             capture_output=True,
             text=True,
             timeout=120,

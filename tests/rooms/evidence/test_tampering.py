@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from django.db import connection, transaction
@@ -193,12 +194,8 @@ while True:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_kills_while_appending_leave_an_archive_that_verifies() -> None:
-    environment = {
-        **os.environ,
-        "CIRCULAR_DATABASE_URL": own_database.address(),
-        "DJANGO_SETTINGS_MODULE": "circular.config.settings",
-    }
+def test_kills_while_appending_leave_an_archive_that_verifies(tmp_path: Path) -> None:
+    environment = own_database.environment(tmp_path)
     before = 0
     for pause in (0.1, 0.23, 0.37):
         writer = subprocess.Popen(
