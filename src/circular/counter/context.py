@@ -78,7 +78,7 @@ class Page:
             doors.append(Door("cases", _("Expedientes"), "/expedientes"))
         elif Role.TIC in self.roles:
             doors.append(Door("cases", _("Envíos"), "/expedientes"))
-        else:
+        elif self.roles - {Role.ADMINISTRATOR}:
             doors.append(Door("cases", _("Mis solicitudes"), "/expedientes"))
         if self.roles & {Role.COMMUNICATIONS, Role.TIC, Role.PROCESS_OWNER, Role.ADMINISTRATOR}:
             doors.append(Door("calendar", _("Calendario"), "/calendario"))

@@ -191,9 +191,9 @@ PHASES: dict[str, Promise | str] = {
 }
 
 CLASS_HINTS: dict[str, Promise | str] = {
-    "oficial": _("Obliga o afecta derechos. Nadie puede darse de baja."),
+    "oficial": _("Obliga o afecta derechos."),
     "informativo": _("Interesa a todo el público elegido."),
-    "promocional": _("Invita u ofrece. Lleva enlace para darse de baja."),
+    "promocional": _("Invita u ofrece algo que no es obligatorio."),
 }
 
 GROUPS: dict[str, Promise | str] = {

@@ -3,6 +3,7 @@
 from django.urls import path, re_path
 
 from circular.counter.views import (
+    about,
     acts,
     administration,
     appearance,
@@ -11,6 +12,7 @@ from circular.counter.views import (
     health,
     letters,
     procedure,
+    readiness,
     request,
     sending,
     tray,
@@ -58,7 +60,12 @@ urlpatterns = [
     re_path(rf"^e/{NUMBER}/actos/(?P<slug>[a-z-]+)$", acts.act, name="act"),
     path("procedimiento", procedure.procedure, name="procedure"),
     path("calendario", procedure.calendar, name="calendar"),
+    path("ayuda", about.help_page, name="help"),
+    path("ayuda/<slug:slug>", about.help_page, name="help-role"),
+    path("datos-personales", about.data, name="data"),
+    path("accesibilidad", about.accessibility, name="accessibility"),
     path("administracion", administration.index, name="administration"),
+    path("administracion/puesta-en-marcha", readiness.first_steps, name="first-steps"),
     path("administracion/servidores", administration.relay_list, name="relays"),
     path("administracion/servidores/nuevo", administration.relay, name="relay-new"),
     path("administracion/servidores/<int:relay_id>", administration.relay, name="relay"),

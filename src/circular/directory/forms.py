@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 from typing_extensions import override
 
@@ -13,6 +14,7 @@ from circular.directory.queries import Choice, Choices
 from circular.directory.rules import Clause, Field, Rule
 from circular.directory.tables import MOST_OCTETS
 
+MOST_COMBINATIONS = 5  # more is a list of people, not a rule
 # Universities have a hundred of each: folded, unless something in them is chosen.
 LONG = frozenset({Field.PROGRAMMES.value, Field.UNITS.value})
 
@@ -124,9 +126,38 @@ class AudienceForm(forms.Form):
 
     def long(self) -> list[tuple[forms.BoundField, bool]]:
         """Return the fields to unfold, each with whether something in it is chosen."""
-        return [(self[name], name in self.data) for name in self.fields if name in LONG]
+        return [
+            (self[name], self.add_prefix(name) in self.data) for name in self.fields if name in LONG
+        ]
+
+    def clause(self) -> Clause:
+        """Return the combination; nothing chosen is everybody."""
+        return Clause(**{name: frozenset(self.cleaned_data.get(name, ())) for name in self.fields})
+
+
+class Combinations:
+    """Several combinations on one page, as one rule: who is in any of them."""
+
+    def __init__(self, data: QueryDict, *, choices: Choices) -> None:
+        asked = data.get("conjuntos", "1")
+        count = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 3 else 1
+        self.forms = tuple(
+            AudienceForm(data, choices=choices, prefix=f"y{index}" if index else None)
+            for index in range(max(1, min(count, MOST_COMBINATIONS)))
+        )
+
+    @property
+    def more(self) -> int | None:
+        """Return how many there are with one more, or None where no more fit."""
+        return len(self.forms) + 1 if len(self.forms) < MOST_COMBINATIONS else None
+
+    def is_valid(self) -> bool:
+        """Tell whether every combination can be counted."""
+        each = [form.is_valid() for form in self.forms]  # all of them, so that all errors are shown
+        return all(each)
 
     def rule(self) -> Rule:
-        """Return the rule that the form says; nothing chosen is everybody."""
-        values = {name: frozenset(self.cleaned_data.get(name, ())) for name in self.fields}
-        return Rule((Clause(**values),))
+        """Return the rule; an empty combination beside others says nothing."""
+        clauses = tuple(form.clause() for form in self.forms)
+        said = tuple(clause for clause in clauses if clause != Clause())
+        return Rule(said or clauses[:1])

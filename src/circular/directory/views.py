@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from circular.directory import labels, queries, services
-from circular.directory.forms import AudienceForm, ConfirmForm, UploadForm
+from circular.directory.forms import Combinations, ConfirmForm, UploadForm
 from circular.directory.reports import ImportOutcome
 from circular.people.access import (
     actor_for,
@@ -137,16 +137,20 @@ def forget(request: HttpRequest, upload_id: int) -> HttpResponse:
 @require_permission(Permission.SEE_AUDIENCES)
 @require_safe
 def audiences(request: HttpRequest) -> HttpResponse:
-    """Count the audience of a combination, with a sample that names nobody."""
-    form = AudienceForm(request.GET, choices=queries.choices())
+    """Count the audience of one or more combinations, with a sample that names nobody.
+
+    Repeat:  the address holds what was chosen, so it can be kept and sent to a colleague
+    """
+    asked = Combinations(request.GET, choices=queries.choices())
     context: dict[str, object] = {
-        "form": form,
+        "asked": asked,
         "source": queries.source_date(),
         "may_import": permits(request, Permission.IMPORT_ACCOUNTS),
         "may_see_accounts": permits(request, Permission.SEE_ACCOUNTS),
     }
-    if form.is_valid():
-        rule = form.rule()
+    good = asked.is_valid()
+    if good:
+        rule = asked.rule()
         parts = queries.breakdown(rule)
         context |= {
             "sentence": labels.sentence(rule),
@@ -154,5 +158,5 @@ def audiences(request: HttpRequest) -> HttpResponse:
             "groups": [(labels.group(part.group), part.count) for part in parts.groups],
             "sample": [labels.sample(row.groups, row.place) for row in queries.sample(rule)],
         }
-    status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
+    status = HTTPStatus.OK if good else HTTPStatus.UNPROCESSABLE_ENTITY
     return render(request, "directory/audiences.html", NAV | context, status=status)

@@ -40,6 +40,13 @@ from circular.workflow.states import Stage
 DOORS: tuple[tuple[Permission, str, str, Promise, Promise], ...] = (
     (
         Permission.ADMINISTER,
+        "first-steps",
+        "checkup-list",
+        gettext_lazy("Puesta en marcha"),
+        gettext_lazy("Lo que falta para poder enviar, mirado ahora"),
+    ),
+    (
+        Permission.ADMINISTER,
         "people:people",
         "users",
         gettext_lazy("Personas"),

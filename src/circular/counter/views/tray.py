@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
-from circular.counter import desk, formats, labels, queries, trays
+from circular.counter import desk, formats, labels, queries, readiness, trays
 from circular.intake import queries as intake
 from circular.people import queries as people
 from circular.people.roles import Permission, Role
@@ -21,8 +21,9 @@ from circular.workflow.states import State
 @require_safe
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
-    """Lead to what waits for the reader."""
-    del request
+    """Lead to what waits for the reader; an administrator of a house that cannot send yet, to that."""
+    if _missing(request):
+        return redirect("first-steps")
     return redirect("tray")
 
 
@@ -81,8 +82,16 @@ def tray(request: HttpRequest) -> HttpResponse:
             "more_others": len(others) > queries.OTHERS_LIMIT,
             "may_request": reader.may(Permission.REQUEST_MAILING),
             "registers": Role.COMMUNICATIONS in reader.roles,
+            "missing": _missing(request),
         },
     )
+
+
+def _missing(request: HttpRequest) -> int:
+    """Return what an administrator still has to do before anybody can send; 0 for all others."""
+    if not desk.reader(request).may(Permission.ADMINISTER):
+        return 0
+    return readiness.missing(readiness.steps(timezone.now()))
 
 
 @require_safe
