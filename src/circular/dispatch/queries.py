@@ -4,14 +4,27 @@ Indexes relied on: `mailing_with_work` and `recipient_leasable` (who waits), `le
 `worker_not_ended`; relays are few.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
 
+from circular.dispatch import grants
 from circular.dispatch.batching import Waiting
-from circular.dispatch.models import Lease, LeaseState, Relay, Security, Worker
-from circular.dispatch.trouble import PAUSES_OF_RELAYS
+from circular.dispatch.breaker import BreakerRules
+from circular.dispatch.models import (
+    Lease,
+    LeaseState,
+    Relay,
+    RelayQuota,
+    Security,
+    SendingRules,
+    SignInMethod,
+    Worker,
+)
+from circular.dispatch.quotas import Usage, allows_again_at, room
+from circular.dispatch.trouble import PAUSES_THAT_END
 from circular.mailing.kinds import LEASABLE_STATES
 from circular.mailing.sealed import BrokenSealError, unseal
 from circular.smtp.commands import Credentials
@@ -31,6 +44,15 @@ class RelayRow:
     has_password: bool
     max_connections: int
     rank: int
+    weight: int
+    classes: tuple[str, ...]
+    groups: tuple[str, ...]
+    recipients_per_message: int
+    messages_per_connection: int
+    max_age: int
+    depth: int
+    sign_in: SignInMethod
+    sign_dkim: bool
     active: bool
     resting_until: datetime | None
     failures: int
@@ -55,6 +77,17 @@ class RelayAccess:
     max_connections: int
     resting_until: datetime | None
     failures: int
+    rank: int = 100
+    weight: int = 1
+    classes: frozenset[str] = frozenset()  # empty: all
+    groups: frozenset[str] = frozenset()  # empty: all
+    recipients_per_message: int = 100
+    messages_per_connection: int = 500
+    max_age: int = 300  # seconds
+    depth: int = 8
+    sign_dkim: bool = False
+    room: int | None = None  # people whom its quotas allow now; None: it has none
+    room_at: datetime | None = None  # with no room: when there will be some
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +114,15 @@ def _row(relay: Relay) -> RelayRow:
         has_password=bool(relay.password_sealed),
         max_connections=relay.max_connections,
         rank=relay.rank,
+        weight=relay.weight,
+        classes=tuple(relay.classes),
+        groups=tuple(relay.groups),
+        recipients_per_message=relay.recipients_per_message,
+        messages_per_connection=relay.messages_per_connection,
+        max_age=relay.max_age,
+        depth=relay.depth,
+        sign_in=SignInMethod(relay.sign_in),
+        sign_dkim=relay.sign_dkim,
         active=relay.active,
         resting_until=relay.resting_until,
         failures=relay.failures,
@@ -102,7 +144,7 @@ def relay(relay_id: int) -> RelayRow | None:
     return None if found is None else _row(found)
 
 
-def _access(relay: Relay) -> RelayAccess:
+def _access(relay: Relay, held: Sequence[Usage] = (), now: datetime | None = None) -> RelayAccess:
     credentials, sealed_badly = None, False
     if relay.username:
         try:
@@ -121,14 +163,29 @@ def _access(relay: Relay) -> RelayAccess:
         max_connections=relay.max_connections,
         resting_until=relay.resting_until,
         failures=relay.failures,
+        rank=relay.rank,
+        weight=relay.weight,
+        classes=frozenset(relay.classes),
+        groups=frozenset(relay.groups),
+        recipients_per_message=relay.recipients_per_message,
+        messages_per_connection=relay.messages_per_connection,
+        max_age=relay.max_age,
+        depth=relay.depth,
+        sign_dkim=relay.sign_dkim,
+        room=room(held),
+        room_at=allows_again_at(held, now) if held and now is not None else None,
     )
 
 
 def relays_in_use() -> list[RelayAccess]:
     """Return the active relays with what a session needs, in the order in which they are tried."""
-    return [
-        _access(relay) for relay in Relay.objects.filter(active=True).order_by("rank", "id")[:100]
-    ]
+    rows = list(Relay.objects.filter(active=True).order_by("rank", "id")[:100])
+    held: dict[int, tuple[Usage, ...]] = {}
+    now = None
+    if RelayQuota.objects.exists():
+        now = grants.database_now()
+        held = grants.usages([row.pk for row in rows], now)
+    return [_access(row, held.get(row.pk, ()), now) for row in rows]
 
 
 def relay_access(relay_id: int) -> RelayAccess | None:
@@ -137,12 +194,18 @@ def relay_access(relay_id: int) -> RelayAccess | None:
     return None if found is None else _access(found)
 
 
+def breaker_rules() -> BreakerRules:
+    """Return when a circular stops by itself, as the office says or as it is shipped."""
+    row = SendingRules.objects.first()
+    return BreakerRules() if row is None else BreakerRules(row.refused_percent, row.refused_least)
+
+
 # A mailing may be leased from unless it paused itself for a reason of its own: a relay's trouble is
 # shown there too, but it is the relay that rests.
 LEASABLE = "m.state = ANY (%(states)s) AND m.self_paused = ANY (%(pauses)s)"
 LEASABLE_VALUES: dict[str, list[str]] = {
     "states": [state.value for state in LEASABLE_STATES],
-    "pauses": ["", *sorted(pause.value for pause in PAUSES_OF_RELAYS)],
+    "pauses": ["", *sorted(pause.value for pause in PAUSES_THAT_END)],
 }
 
 

@@ -147,6 +147,12 @@ def _allows_again_at(usage: Usage, now: datetime, wanted: int) -> datetime | Non
     return frees_at(window, Slice(slice_of(window, now), usage.lent))
 
 
+def worth_going_on(usages: Iterable[Usage], left: int) -> int:
+    """Say how much must be free before a mailing that waits goes on: an hour's share of a day."""
+    tightest = min((usage.quota.most for usage in usages), default=left)
+    return max(1, min(left, tightest // 24))
+
+
 def ends_at(
     left: int, usages: Sequence[Usage], now: datetime, *, per_second: float | None = None
 ) -> datetime | None:

@@ -28,10 +28,16 @@ from django.utils import timezone
 
 from circular.dispatch import queries
 from circular.dispatch.dialling import RelayTest, try_out_now
-from circular.dispatch.errors import NotAWorkerError, PasswordNeededError, RelayUnknownError
+from circular.dispatch.errors import NotAWorkerError, RelayUnknownError
 from circular.dispatch.journal import sheets_in, verdicts_on
-from circular.dispatch.models import Lease, LeaseState, Relay, Security, Worker
-from circular.dispatch.pacing import DEFAULT_PACE, Pace, rest_after
+from circular.dispatch.models import Lease, LeaseState, Relay, Worker
+from circular.dispatch.pacing import DEFAULT_PACE, Pace, rest_for
+from circular.dispatch.relays import (  # noqa: F401 - services of this room, kept in their own file
+    Terms,
+    add_relay,
+    save_relay,
+    save_sending_rules,
+)
 from circular.dispatch.trouble import PAUSES_OF_RELAYS, Trouble
 from circular.evidence.actors import RELAY, SYSTEM, Actor
 from circular.evidence.services import HOUSE, EntryDraft, append
@@ -39,7 +45,6 @@ from circular.mailing import services as mailing
 from circular.mailing.kinds import LEASABLE_STATES, MailingKind
 from circular.mailing.models import Mailing
 from circular.mailing.recipients import Reason
-from circular.mailing.sealed import seal
 from circular.outcomes import services as outcomes
 from circular.outcomes.verdicts import OutcomeFact, Source, Verdict
 from circular.people.queries import institution
@@ -54,95 +59,6 @@ ON_TRIAL = Timeouts.at_most(10)  # seconds for each answer: a person waits for t
 
 
 # ---- relays ----------------------------------------------------------------------------------
-
-
-@transaction.atomic
-def save_relay(
-    *,
-    name: str,
-    host: str,
-    port: int,
-    security: Security | str,
-    verify: bool = True,
-    username: str = "",
-    password: str | None = None,
-    max_connections: int = 4,
-    rank: int = 100,
-    active: bool = True,
-    relay_id: int | None = None,
-    by: Actor,
-) -> int:
-    """Add or change a relay; a password of None keeps the one that is sealed.
-
-    A change ends the relay's rest: the next mail tries it at once. Nobody who may change a relay
-    learns its password by naming a server of their own: another host needs it typed again.
-
-    Locks:   the relay row (no key)
-    Raises:  ValueError for a security that is none; RelayUnknownError; PasswordNeededError;
-             IntegrityError for a name that another relay has
-    """
-    row = Relay()
-    if relay_id is not None:
-        found = Relay.objects.select_for_update(no_key=True).filter(pk=relay_id).first()
-        if found is None:
-            raise RelayUnknownError(str(relay_id))
-        row = found
-    if not username:
-        password = ""
-    if password is None and row.password_sealed and row.host != host.strip():
-        raise PasswordNeededError(str(relay_id))
-    row.name, row.host, row.port = name.strip(), host.strip(), port
-    row.security = Security(security)
-    row.verify = verify
-    row.username = username
-    if password is not None:
-        row.password_sealed = seal(password) if username else ""
-    row.max_connections, row.rank, row.active = max_connections, rank, active
-    row.resting_until, row.failures, row.trouble, row.trouble_detail = None, 0, "", ""
-    row.save()
-    append(
-        EntryDraft(
-            chain=HOUSE,
-            act="relay_saved",
-            by=by,
-            at=timezone.now(),
-            facts={
-                "relay": row.pk,
-                "port": port,
-                "security": row.security,
-                "verify": verify,
-                "active": active,
-                "connections": max_connections,
-            },
-        )
-    )
-    return row.pk
-
-
-def add_relay(
-    *,
-    name: str,
-    host: str,
-    port: int,
-    security: Security | str = Security.STARTTLS,
-    verify: bool = True,
-    username: str = "",
-    password: str = "",
-    max_connections: int = 4,
-    by: Actor,
-) -> int:
-    """Add a relay; the password is plain and is sealed here."""
-    return save_relay(
-        name=name,
-        host=host,
-        port=port,
-        security=security,
-        verify=verify,
-        username=username,
-        password=password,
-        max_connections=max_connections,
-        by=by,
-    )
 
 
 @transaction.atomic
@@ -167,7 +83,7 @@ def note_trouble(
         return None
     first = row.failures == 0
     row.failures += 1
-    row.resting_until = now + rest_after(row.failures, dice, pace)
+    row.resting_until = now + rest_for(trouble, row.failures, dice, pace)
     row.trouble, row.trouble_at = trouble.value, now
     row.trouble_detail = detail.replace("\x00", "")[:MAX_DETAIL]
     row.save(update_fields=["failures", "resting_until", "trouble", "trouble_at", "trouble_detail"])
