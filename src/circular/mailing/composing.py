@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import css_inline
 
 from circular.mailformat.addresses import normalize
+from circular.mailformat.flowing import flowing
 from circular.mailformat.html import text_of
 from circular.mailing.cleaning import Advice, advice_on, clean_html
 from circular.mailing.content import (
@@ -150,8 +151,8 @@ def compose(draft: Draft, frame: FrameFacts) -> Composed:
 
 
 def paragraphs(text: str) -> str:
-    """Return plain text as HTML paragraphs, addresses of pages as links."""
-    blocks = re.split(r"\n\s*\n", tidy(text).strip("\n"))
+    """Return plain text as HTML paragraphs that flow, addresses of pages as links."""
+    blocks = re.split(r"\n\s*\n", flowing(tidy(text)).strip("\n"))
     return "\n".join(
         f"<p>{_linked(escaping.escape(block)).replace(chr(10), '<br>')}</p>"
         for block in blocks
