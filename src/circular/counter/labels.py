@@ -117,6 +117,7 @@ HAPPENINGS: dict[str, Happening] = {
     "self_paused": Happening("player-pause", _("El envío se detuvo solo")),
     "self_resumed": Happening("player-play", _("El envío siguió solo")),
     "bounced": Happening("arrow-back-up", _("Rebote")),
+    "bounce_waits": Happening("arrow-back-up", _("Rebote que espera la respuesta de otra oferta")),
     "offered_again": Happening("refresh", _("Ofrecido otra vez")),
     "expired": Happening("clock-exclamation", _("Se acabó el tiempo de reintentar")),
     "correspondence_received": Happening("mail-down", _("Llegó un correo al expediente")),

@@ -60,6 +60,12 @@ class Outcome(models.Model):
                 fields=["lease"], condition=Q(lease__isnull=False), name="outcome_of_lease"
             ),
             models.Index(fields=["mailing", "id"], name="outcome_of_mailing"),
+            # Reports about rows under lease: read whenever a lease ends, and next to none.
+            models.Index(
+                fields=["recipient"],
+                condition=Q(source="bounce", state="pending"),
+                name="outcome_bounce_waits",
+            ),
         ]
         triggers: ClassVar = [
             pgtrigger.Protect(

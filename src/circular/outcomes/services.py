@@ -5,7 +5,8 @@ Rules:
   2. A verdict counts once: the lease that obtained it is the fence (``settle.sql``).
   3. Only a person, a policy or a matching report ends a doubt (design §2.2); a witness mailbox ends
      it for its own row only.
-  4. The mailing that owes nobody anything is settled in the same transaction, and says so.
+  4. A report about a row under lease waits as a fact; the end of the lease applies it.
+  5. The mailing that owes nobody anything is settled in the same transaction, and says so.
 
 When it fails: nothing is written, the lease stands, and recovery will put the rows in doubt.
 Locks:   the mailing row first, its recipients by id, the heads of chains last; always in this order.
@@ -90,11 +91,21 @@ def settle(facts: Sequence[OutcomeFact], *, lease: int | None, by: Actor) -> Set
     if not facts:
         return Settled(moved={}, skipped=(), settled_mailings=())
     held = mailing.hold_mailings([fact.recipient for fact in facts])
+    reported = _waiting_reports([fact.recipient for fact in facts])
     with connection.cursor() as cursor:
         cursor.execute(_settle_statement(), {"lease": lease, **_columns(facts)})
         rows = [_Row(*row) for row in cursor.fetchall()]
     done = {row.recipient for row in rows}
     drafts = _batch_entries(rows, lease, by)
+    for report in reported:
+        if report.recipient in done and _bounce(report):
+            drafts += _bounce_entries("bounced", report, DOOR)
+            rows = [
+                row._replace(state=RecipientState.BOUNCED.value)
+                if row.recipient == report.recipient
+                else row
+                for row in rows
+            ]
     finished, settled = _settle_mailings(held, by)
     if drafts or settled:
         append(*drafts, *settled)
@@ -357,49 +368,119 @@ def settle_bounce(
 ) -> bool:
     """Record a delivery report that named a recipient by our own token.
 
-    A permanent one moves accepted, in doubt and pending rows to bounced; one that only warns of a
-    delay moves nothing, for the relay still tries.
+    A permanent one moves accepted, in doubt and pending rows to bounced; about a row under lease it
+    waits as a fact until that lease has its verdict. One that only warns of a delay moves nothing,
+    for the relay still tries.
 
     Locks:   its mailing, the recipient, the mailing's chain
-    Repeat:  a row that has bounced stays; False
+    Repeat:  a row that has bounced stays, and a report that waits is not noted twice: False
     """
     if not permanent:
         return False
     held = mailing.hold_mailings([recipient_id])
+    if not held:
+        return False
+    report = _Report(recipient_id, held[0].pk, at, enhanced, reply)
+    if _bounce(report):
+        _, settled = _settle_mailings(held, by)
+        drafts = [*_bounce_entries("bounced", report, by), *settled]
+    elif _let_wait(report):
+        drafts = _bounce_entries("bounce_waits", report, by)
+    else:
+        return False
+    if drafts:
+        append(*drafts)
+    return True
+
+
+class _Report(NamedTuple):
+    """A delivery report that says that a recipient's copy came back for good."""
+
+    recipient: int
+    mailing: int
+    at: datetime
+    enhanced: str
+    reply: str
+
+
+def _bounce(report: _Report) -> bool:
+    """Move the row that a report names, unless a lease holds it or it is no row that can bounce."""
     move = _Move(
         state=RecipientState.BOUNCED,
         reason=Reason.BOUNCED.value,
         source=Source.BOUNCE,
-        at=at,
-        by=by,
-        enhanced=enhanced,
-        reply=reply,
+        at=report.at,
+        by=DOOR,
+        enhanced=report.enhanced,
+        reply=report.reply,
     )
     # A pending row can bounce too: it was in doubt, was offered once more, and the first copy
     # came back. While a lease holds it, the verdict of that lease comes first.
     rows = move.carry_out(
         "r.id = %(recipient)s AND (r.state IN ('accepted', 'in_doubt')"
         " OR (r.state = 'pending' AND r.lease IS NULL AND r.attempts > 0))",
-        recipient=recipient_id,
+        recipient=report.recipient,
     )
-    if not rows:
+    return bool(rows)
+
+
+def _let_wait(report: _Report) -> bool:
+    """Record a report about a row under lease, once; `settle` applies it when the lease ends."""
+    if _waiting_reports([report.recipient]):
         return False
-    mailing_id = rows[0][1]
-    _, settled = _settle_mailings(held, by)
-    if not _secrets_among([mailing_id]):
-        bounced = EntryDraft(
-            chain=mailing_chain(mailing_id),
-            act="bounced",
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO outcomes_outcome (recipient_id, mailing_id, at, state, source, reason,"
+            " code, enhanced, reply, lease, person)"
+            " SELECT id, mailing_id, %(at)s, 'pending', 'bounce', 'bounce_waits', NULL,"
+            " %(enhanced)s, %(reply)s, NULL, NULL FROM mailing_recipient"
+            " WHERE id = %(recipient)s AND state = 'pending' AND lease IS NOT NULL"
+            " FOR NO KEY UPDATE",
+            {
+                "recipient": report.recipient,
+                "at": report.at,
+                "enhanced": report.enhanced[:11],
+                "reply": _plain(report.reply),
+            },
+        )
+        return bool(cursor.rowcount > 0)
+
+
+def _waiting_reports(recipients: Sequence[int]) -> list[_Report]:
+    """Return the reports that came during a lease and after which nothing was recorded yet.
+
+    Index:  outcome_bounce_waits
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT w.recipient_id, w.mailing_id, w.at, w.enhanced, w.reply"
+            " FROM outcomes_outcome AS w"
+            " WHERE w.recipient_id = ANY (%s) AND w.source = 'bounce' AND w.state = 'pending'"
+            " AND NOT EXISTS (SELECT FROM outcomes_outcome AS later"
+            "  WHERE later.recipient_id = w.recipient_id AND later.id > w.id)"
+            " ORDER BY w.recipient_id",
+            [list(recipients)],
+        )
+        return [_Report(*row) for row in cursor.fetchall()]
+
+
+def _bounce_entries(act: str, report: _Report, by: Actor) -> list[EntryDraft]:
+    """Return the entry of a report; a mailing of secrets has none."""
+    if _secrets_among([report.mailing]):
+        return []
+    return [
+        EntryDraft(
+            chain=mailing_chain(report.mailing),
+            act=act,
             by=by,
             at=timezone.now(),
             # A status that a stranger wrote is noted only when it looks like one (RFC 3463 §2).
             facts={
-                "recipient": recipient_id,
-                "status": enhanced if _STATUS.fullmatch(enhanced) else None,
+                "recipient": report.recipient,
+                "status": report.enhanced if _STATUS.fullmatch(report.enhanced) else None,
             },
         )
-        append(bounced, *settled)
-    return True
+    ]
 
 
 @transaction.atomic
