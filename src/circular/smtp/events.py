@@ -1,7 +1,11 @@
-"""What a conversation tells its owner: each event is a fact, none asks for a decision here."""
+"""What a conversation tells its owner: each event is a fact, none asks for a decision here.
+
+The two events of every message are tuples: a frozen dataclass takes three times as long to make.
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from circular.smtp.capabilities import Capabilities
 from circular.smtp.replies import Reply
@@ -40,13 +44,12 @@ class TlsWanted:
 
 @dataclass(frozen=True, slots=True)
 class BodyWanted:
-    """The relay waits for this body; it goes out once `clear()` was called."""
+    """The relay said 354 and waits for this body; it goes out once `clear()` was called."""
 
     key: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class Settled(NamedTuple):
     """One recipient's offer has ended; each recipient of each envelope gets exactly one."""
 
     key: int  # the envelope's
@@ -57,8 +60,7 @@ class Settled:
     why: str = ""  # a stable code when the reason is not a reply to this very command
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(NamedTuple):
     """Everybody in this envelope is settled and the next one may follow on this session."""
 
     key: int

@@ -6,30 +6,43 @@ Rules
 3. `receive()` never raises; an exception would lose verdicts already reached.
 4. A reply belongs to the oldest command whose octets were taken by `take_outgoing()`. A reply to
    nothing ends the session: an answer that came before its question proves nothing.
-5. Taking the final dot is handing it over: from then on silence means doubt. A body that was not
+5. Taking the end of a body (the final dot, or the last octet of BDAT LAST) is handing it over:
+   `take_handed_over()` names the envelope, and from then on silence means doubt. A body that was not
    cleared by `clear()` never leaves, so the owner can record the offer first.
-6. Nobody is accepted without a 2yz after the final dot. Nobody is refused by a reply that only
+6. Nobody is accepted without a 2yz to the end of the body. Nobody is refused by a reply that only
    concerns the session: 421, a broken reply, a hang-up (RFC 5321 §3.8).
 
-How it flows. Commands wait in a queue. With PIPELINING they all leave at once, up to and including
-DATA, which must be the last of its group (RFC 2920 §3.1); behind a final dot the next envelope
-leaves in the same write. Without it each waits for the reply to the one before. Expectations form
-a second queue, so several envelopes may be in flight; BDAT will only be another kind of command.
+How it flows. Envelopes and session commands wait in one queue; what was said and not answered stands
+in another, in the same order. An envelope counts what it said and what it heard, which is its state.
 
-When it fails: `Lost` with a stable code, then everybody open is settled as untried or in doubt.
+    lock-step    each command waits for the reply to the one before
+    PIPELINING   MAIL, every RCPT and DATA leave at once, DATA last of its group; the next envelope
+                 leaves in the same write as a final dot (RFC 2920 §3.1)
+    CHUNKING     MAIL, every RCPT, BDAT LAST and the body leave at once, and so do the envelopes
+                 behind, up to `Manners.depth`. A transaction that fails leaves the relay in a state
+                 nobody can know (RFC 3030 §2), so a RSET parts each from one that is not answered.
+                 The first BDAT of a session goes alone: a relay that announced it and reads it as a
+                 command shows itself before anything stands behind it. A long body waits for the
+                 answers to its RCPTs and goes in chunks, so that a refusal can stop it.
+
+When it fails: `Lost` with a stable code, then everybody open is settled as untried or in doubt. After
+a 421 that was the relay's last word everybody behind it is untried: it answers in order, and hung up.
 Length: greeting, envelopes and ends share one queue of expectations; apart, Rule 4 would be two rules.
 
-Sources: RFC 5321 §3.3, §3.8, §4.2.1; RFC 2920 §3.1; RFC 3207 §4; RFC 4954; RFC 2033 §4.2.
+Sources: RFC 5321 §3.3, §3.8, §4.1.1.4, §4.2.1; RFC 2920 §3.1; RFC 3030 §2; RFC 3207 §4; RFC 4954;
+RFC 2033 §4.2; RFC 3461 §4, §5; RFC 9422 §4.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from circular.smtp import commands
+from circular.smtp.bodies import FINAL_DOT, Body
 from circular.smtp.capabilities import PLAIN_SMTP, Capabilities, capabilities_of
-from circular.smtp.commands import Credentials, UnusablePathError
+from circular.smtp.commands import Credentials, Dsn, UnusablePathError
 from circular.smtp.events import (
     BodyWanted,
     Closed,
@@ -41,11 +54,22 @@ from circular.smtp.events import (
     Settled,
     TlsWanted,
 )
-from circular.smtp.replies import MalformedReplyError, Reply, ReplyReader
+from circular.smtp.replies import Reply, ReplyReader
 from circular.smtp.verdicts import VERDICT_OF_CLASS, Verdict
 
-CHUNK_OCTETS = 65536  # a body leaves in pieces of this size, so that a refusal can stop it
+WRITE_OCTETS = 262_144  # about what leaves in one write; many envelopes in one cost the least
+CHUNK_OCTETS = 65_536  # a long body leaves in pieces of this size, so that a refusal can stop it
+# A body up to this size follows its envelope unasked with CHUNKING; a longer one waits for RCPT.
+EAGER_OCTETS = 65_536
+BDAT_OCTETS = 262_144  # of one chunk of a long body
+IN_FLIGHT_OCTETS = 2_097_152  # of the bodies on a session, more envelopes wait with their owner
+DATA_DEPTH = 2  # one whose body travels, one behind it (RFC 2920 lets DATA be the last of a group)
 SERVICE_NOT_AVAILABLE = 421  # RFC 5321 §3.8: may answer anything; the relay hangs up after it
+# RFC 5321 §4.2.4: what a relay says that does not know a command, whatever it announced.
+NOT_KNOWN = frozenset({500, 502, 504})
+NEGATIVE = (Verdict.DEFERRED, Verdict.REFUSED)
+# None for 3yz: the relay waits for something.
+VERDICT_OF = {code: VERDICT_OF_CLASS.get(code // 100) for code in range(200, 600)}
 
 
 class Encryption(StrEnum):
@@ -65,16 +89,27 @@ class Manners:
     credentials: Credentials | None = None
     plain_credentials: bool = False  # whether a password may cross a line without TLS
     lmtp: bool = False
+    depth: int = 10  # envelopes in flight with PIPELINING and CHUNKING; bounds the doubt of a kill
+    chunking: bool = True  # whether BDAT is used where it is announced
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
+class Envelope(NamedTuple):
     """One message for some people. The key is the owner's; it comes back in every event."""
 
     key: int
     sender: str  # "" is the null sender
     recipients: Sequence[str]
-    raw: bytes  # the message as composed; line ends and dots are this package's business
+    raw: bytes | Body  # as composed; line ends and dots are this package's business
+    dsn: Dsn | None = None  # told to relays that announce DSN
+    originals: Sequence[str] = ()  # for ORCPT: who each recipient was at first
+
+
+class _Ruling(NamedTuple):
+    """A reply that decides about everybody in an envelope, kept until its last reply is in."""
+
+    verdict: Verdict
+    phase: Phase
+    reply: Reply
 
 
 @dataclass(slots=True)
@@ -82,24 +117,36 @@ class _Offer:
     """What is known of an envelope that has begun and is not finished."""
 
     key: int
-    body: bytes  # as it goes on the wire
+    lines: list[bytes]  # MAIL, each RCPT and, without BDAT, DATA
+    people: list[int]  # whom each RCPT names, as an index into the envelope
+    body: Body
     open: set[int]  # not settled yet
-    standing: set[int] = field(default_factory=set)  # accepted at RCPT, waiting for the dot
-    cleared: bool = False
-    wanted: bool = False  # the relay said 354
+    cleared: bool
+    standing: set[int] = field(default_factory=set)  # accepted at RCPT, waiting for the end
+    said: int = 0  # commands whose octets were taken, ends of bodies included
+    heard: int = 0  # replies to them
     mail_accepted: bool = False
-    handed_over: bool = False  # the final dot was taken by take_outgoing()
+    ruling: _Ruling | None = None
+    wire: bytes | None = None  # a long body while it is being written
+    written: int = 0
+    chunk_end: int = 0
+    last: int = -1  # the number of the end among what was said; -1: not said yet
+    go_ahead: bool = False  # the relay said 354
+    handed_over: bool = False
+    dots: list[int] | None = None  # LMTP: who is still to be answered for
 
 
 @dataclass(frozen=True, slots=True)
 class _Command:
-    """Octets that will be answered; index is the recipient's for RCPT and for LMTP's dots."""
+    """Octets of the session, not of an envelope, that will be answered."""
 
     phase: Phase
     octets: bytes
-    offer: _Offer | None = None
-    index: int = -1
     step: str = ""
+    offer: _Offer | None = None  # whose lone dot this is
+
+
+_RSET = _Command(Phase.RSET, b"RSET\r\n")
 
 
 class Conversation:
@@ -108,14 +155,17 @@ class Conversation:
     def __init__(self, manners: Manners) -> None:
         self._manners = manners
         self._reader = ReplyReader()
-        self._queue: deque[_Command] = deque()  # not taken yet
-        self._expected: deque[_Command] = deque([_Command(Phase.GREETING, b"")])
+        self._queue: deque[_Command | _Offer] = deque()  # not taken, or not wholly
+        self._expected: deque[_Command | _Offer] = deque([_Command(Phase.GREETING, b"")])
         self._offers: dict[int, _Offer] = {}  # begun and not finished, oldest first
-        self._writing: _Offer | None = None  # whose body is partly taken
-        self._written = 0
-        self._awaiting_go_ahead = False
+        self._octets = 0  # of their bodies
+        self._handed_over: list[int] = []
         self._secure = manners.encryption is Encryption.TLS
         self._ready = self._leaving = self._over = False
+        self._bdat = self._bdat_proved = False
+        # What the relay said with 421 while answers about handed-over bodies were still awaited.
+        self._parting: tuple[Phase, Reply, _Offer | None] | None = None
+        self._went_on = False  # it answered something else after that
         self.capabilities: Capabilities = PLAIN_SMTP
         self.progress = 0  # grows with each whole reply and each write; a trickle of octets is none
 
@@ -129,12 +179,23 @@ class Conversation:
     @property
     def is_ready(self) -> bool:
         """Whether an envelope may begin."""
-        return self._ready and not self._over and not self._leaving
+        return self._ready and not (self._over or self._leaving or self._parting)
 
     @property
     def open_offers(self) -> int:
         """How many envelopes have begun and are not finished."""
         return len(self._offers)
+
+    @property
+    def room(self) -> int:
+        """How many more envelopes would be said without waiting for those that have begun."""
+        if not self.is_ready or self._octets > IN_FLIGHT_OCTETS:
+            return 0
+        if not self.capabilities.pipelining:
+            depth = 1
+        else:
+            depth = max(self._manners.depth, 1) if self._bdat else DATA_DEPTH
+        return max(depth - len(self._offers), 0)
 
     def is_offering(self, key: int) -> bool:
         """Whether this envelope has begun and is not finished."""
@@ -143,11 +204,12 @@ class Conversation:
     @property
     def phase(self) -> Phase:
         """What the relay is expected to do next; tells the owner which time-out runs."""
-        if self._expected:
-            return self._expected[0].phase
-        if self._writing is not None:
-            return Phase.BODY
-        return Phase.IDLE
+        if self._parting is not None:
+            return Phase.QUIT
+        if not self._expected:
+            return Phase.BODY if self._writing is not None else Phase.IDLE
+        first = self._expected[0]
+        return first.phase if isinstance(first, _Command) else self._phase_of(first, first.heard)
 
     # -- what the owner may do ----------------------------------------------------------------
 
@@ -155,60 +217,77 @@ class Conversation:
         """Queue an envelope; those who cannot be offered to this relay are settled at once.
 
         Repeat: a key may be used again once it is finished.
-        Raises: ValueError when the key is in use: events could not be told apart.
+        Raises: ValueError when the key is in use: events could not be told apart; or when there are
+                originals, and not one for each recipient
         """
-        if envelope.key in self._offers:
+        key, sender, recipients, raw, dsn, originals = envelope
+        if key in self._offers:
             raise ValueError("this key is in use")
-        everybody = range(len(envelope.recipients))
+        if originals and len(originals) != len(recipients):
+            raise ValueError("not one original for each recipient")
         if not self.is_ready:
-            untried = dict.fromkeys(everybody, "session_not_ready")
-            return [*self._settle_unsaid(envelope.key, Verdict.UNTRIED, untried)]
-        body = commands.wire_body(envelope.raw)
-        size = len(body) - len(commands.FINAL_DOT)
-        eight_bit = commands.is_eight_bit(body)
-        paths: dict[int, bytes] = {}
-        objections: dict[int, str] = {}
-        sender, objection = self._sender_path(envelope.sender)
-        if self.capabilities.size is not None and size > self.capabilities.size:
+            everybody = dict.fromkeys(range(len(recipients)), "session_not_ready")
+            return [*self._settle_unsaid(key, Verdict.UNTRIED, everybody), Finished(key)]
+        body = raw if isinstance(raw, Body) else Body(raw)
+        can = self.capabilities
+        sender_path, objection = self._sender_path(sender)
+        if can.size is not None and body.octets > can.size:
             objection = "message_too_large"
-        elif eight_bit and not self.capabilities.eight_bit:
+        elif body.is_eight_bit and not can.eight_bit:
             objection = "relay_lacks_8bitmime"
-        for index, address in enumerate(envelope.recipients):
+        people: list[int] = []
+        lines = [b""]
+        whys: dict[int, str] = {}
+        needs_utf8 = not sender_path.isascii()
+        notify = dsn.of_rcpt() if dsn is not None and can.dsn else b""
+        for index, address in enumerate(recipients):
             try:
                 path = commands.path_of(address)
             except UnusablePathError as unusable:
-                objections[index] = str(unusable)
+                whys[index] = str(unusable)
                 continue
             if objection:
-                objections[index] = objection
-            elif not path.isascii() and not self.capabilities.utf8:
-                objections[index] = "relay_lacks_smtputf8"
-            else:
-                paths[index] = path
-        events = self._settle_unsaid(envelope.key, Verdict.REFUSED, objections)
-        if not paths:
-            return [*events, Finished(envelope.key)]
-        offer = _Offer(envelope.key, body, set(paths), cleared=cleared)
-        self._offers[offer.key] = offer
-        mail = commands.mail_from(
-            sender,
-            size=size if self.capabilities.has_size else None,
-            eight_bit=eight_bit,
-            utf8=not all(path.isascii() for path in (sender, *paths.values())),
+                whys[index] = objection
+                continue
+            if not path.isascii():
+                if not can.utf8:
+                    whys[index] = "relay_lacks_smtputf8"
+                    continue
+                needs_utf8 = True
+            more = notify
+            if originals and can.dsn:
+                more += commands.orcpt(originals[index])
+            people.append(index)
+            lines.append(commands.rcpt_to(path, more))
+        events = self._settle_unsaid(key, Verdict.REFUSED, whys) if whys else []
+        if can.rcpt_max is not None and len(people) > can.rcpt_max:
+            # RFC 9422 §4: known before a word is said, so it costs nobody a refusal.
+            beyond = dict.fromkeys(people[can.rcpt_max :], "relay_takes_fewer")
+            events += self._settle_unsaid(key, Verdict.UNTRIED, beyond)
+            del people[can.rcpt_max :], lines[can.rcpt_max + 1 :]
+        if not people:
+            events.append(Finished(key))
+            return events
+        lines[0] = commands.mail_from(
+            sender_path,
+            size=body.octets if can.has_size else None,
+            eight_bit=body.is_eight_bit,
+            utf8=needs_utf8,
+            more=dsn.of_mail() if dsn is not None and can.dsn else b"",
         )
-        self._queue.append(_Command(Phase.MAIL, mail, offer))
-        for index, path in paths.items():
-            self._queue.append(_Command(Phase.RCPT, commands.rcpt_to(path), offer, index))
-        self._queue.append(_Command(Phase.DATA, b"DATA\r\n", offer))
+        if not self._bdat:
+            lines.append(b"DATA\r\n")
+        offer = _Offer(key, lines, people, body, set(people), cleared)
+        self._offers[key] = offer
+        self._octets += body.octets
+        self._queue.append(offer)
         return events
 
     def clear(self, key: int) -> None:
         """Allow this envelope's body to leave; its offer is on record now."""
         offer = self._offers.get(key)
-        if offer is not None and not offer.cleared:
+        if offer is not None:
             offer.cleared = True
-            if offer.wanted:
-                self._start_body(offer)
 
     def tls_started(self) -> None:
         """Tell that the socket is encrypted now: what was announced in clear is forgotten."""
@@ -223,28 +302,47 @@ class Conversation:
             self._leaving = True
             self._queue.append(_Command(Phase.QUIT, b"QUIT\r\n"))
 
-    def abandon(self, why: str) -> list[Event]:
-        """End it from our side (time-out, broken socket); settles everybody who is open."""
+    def abandon(self, why: str, *, unwritten: Collection[int] = ()) -> list[Event]:
+        """End it from our side (time-out, broken socket); settles everybody who is open.
+
+        Shapes:  ``unwritten`` names envelopes whose end was taken and never given to the socket
+        """
+        for key in unwritten:
+            if key in self._offers:
+                self._offers[key].handed_over = False
+        self._went_on = True  # the relay did not hang up, so it may be reading still
         return [] if self._over else self._lose(why, self.phase)
 
     def take_outgoing(self) -> bytes:
-        """Give the octets to write now; taking a final dot is handing it over."""
+        """Give the octets to write now; taking the end of a body is handing it over."""
+        queue = self._queue
+        if not queue or self._over or self._parting is not None:
+            return b""
         taken: list[bytes] = []
         size = 0
-        while size < CHUNK_OCTETS and not self._over:
-            if self._writing is not None:
-                piece = self._next_piece(self._writing)
-            elif self._queue and self._may_write():
-                command = self._queue.popleft()
-                self._expected.append(command)
-                self._awaiting_go_ahead = command.phase is Phase.DATA
-                piece = command.octets
+        while queue and size < WRITE_OCTETS:
+            first = queue[0]
+            if isinstance(first, _Offer):
+                octets = self._say(first, taken)
+                if not octets:
+                    break
+                size += octets
+            elif self._may_say(first):
+                queue.popleft()
+                self._expected.append(first)
+                taken.append(first.octets)
+                size += len(first.octets)
             else:
                 break
-            taken.append(piece)
-            size += len(piece)
-        self.progress += bool(taken)
+        if not taken:
+            return b""
+        self.progress += 1
         return b"".join(taken)
+
+    def take_handed_over(self) -> list[int]:
+        """Give the keys of those whose end was among the octets taken since the last call."""
+        keys, self._handed_over = self._handed_over, []
+        return keys
 
     def receive(self, data: bytes) -> list[Event]:
         """Digest octets from the relay; b"" means that it closed the connection."""
@@ -252,151 +350,413 @@ class Conversation:
             return []
         if not data:
             return self._hang_up()
-        self._reader.feed(data)
+        reader = self._reader
+        replies = reader.read(data)
         events: list[Event] = []
-        try:
-            while not self.is_over and (reply := self._reader.next_reply()) is not None:
-                self.progress += 1
-                events.extend(self._digest(reply))
-        except MalformedReplyError as broken:
-            events += self._lose(str(broken), self.phase)
+        left = len(replies)
+        for reply in replies:
+            left -= 1
+            self.progress += 1
+            if not self._expected:
+                self._hear_unasked(reply, events)
+            else:
+                first = self._expected[0]
+                if isinstance(first, _Offer):
+                    self._hear(first, reply, events)
+                else:
+                    self._expected.popleft()
+                    self._hear_in_session(first, reply, events, more=left > 0)
+            if self._parting is not None and not self._over:
+                self._went_on = self._went_on or reply.code != SERVICE_NOT_AVAILABLE
+                self._look_whether_all_is_said(events)
+            if self._over:
+                return events
+        if reader.broken and reader is self._reader:
+            events += self._lose(reader.broken, self.phase)
         return events
 
     # -- writing ------------------------------------------------------------------------------
 
-    def _may_write(self) -> bool:
-        if self._awaiting_go_ahead:
-            return False
+    @property
+    def _writing(self) -> _Offer | None:
+        """The envelope whose body may leave, or has left in part."""
+        first = self._queue[0] if self._queue else None
+        if isinstance(first, _Offer) and first.cleared and (first.go_ahead or first.written):
+            return first
+        return None
+
+    def _may_say(self, command: _Command) -> bool:
         if not self._expected:
             return True
-        if not self._ready or self._queue[0].phase is Phase.QUIT:
+        return self._ready and command.phase is not Phase.QUIT and self.capabilities.pipelining
+
+    def _expect(self, offer: _Offer) -> None:
+        """Count one more thing said by this envelope, whose reply comes behind all others."""
+        if offer.heard == offer.said:
+            self._expected.append(offer)
+        offer.said += 1
+
+    def _say(self, offer: _Offer, taken: list[bytes]) -> int:
+        """Take what this envelope may say now; give about how many octets, 0 when it must wait."""
+        if offer.said >= len(offer.lines):
+            return self._say_body(offer, taken) if offer.cleared else 0
+        if not self.capabilities.pipelining:
+            if self._expected:
+                return 0
+            self._expect(offer)
+            taken.append(offer.lines[offer.said - 1])
+            return len(taken[-1])
+        if self._bdat and self._expected:
+            if not self._bdat_proved:
+                return 0
+            self._expected.append(_RSET)
+            taken.append(_RSET.octets)
+        self._expected.append(offer)
+        offer.said = len(offer.lines)
+        taken += offer.lines
+        return sum(map(len, offer.lines))
+
+    def _say_body(self, offer: _Offer, taken: list[bytes]) -> int:
+        if self._bdat:
+            if offer.written == offer.chunk_end and not self._say_bdat(offer, taken):
+                return 0
+            if offer.handed_over:
+                return offer.body.octets
+            piece = self._next_piece(offer, offer.body.plain, offer.chunk_end)
+            if offer.written == offer.chunk_end and offer.ruling and offer.wire is not None:
+                self._queue.popleft()  # refused meanwhile: what was announced is whole, no more goes
+        elif not offer.go_ahead:
+            return 0
+        elif offer.body.octets <= CHUNK_OCTETS:
+            taken += offer.body.dotted()
+            self._expect(offer)
+            self._hand_over(offer)
+            return offer.body.octets
+        else:
+            piece = self._next_piece(offer, offer.body.dotted, None)
+            if offer.wire is None:
+                self._expect(offer)
+        taken.append(piece)
+        if offer.wire is None:
+            self._hand_over(offer)
+        return WRITE_OCTETS  # a piece ends a write, so that a refusal is seen before the next
+
+    def _say_bdat(self, offer: _Offer, taken: list[bytes]) -> bool:
+        """Announce the next chunk where it may go (RFC 3030 §2); a short body follows at once."""
+        size = offer.body.octets
+        eager = size <= EAGER_OCTETS and self.capabilities.pipelining
+        if offer.heard < offer.said and not (eager or offer.written):
+            return False  # a long body waits to hear who stands
+        if self._expected and not self.capabilities.pipelining:
             return False
-        return self.capabilities.pipelining
+        end = min(offer.written + BDAT_OCTETS, size)
+        self._expect(offer)
+        taken.append(b"BDAT %d%s\r\n" % (end - offer.written, b" LAST" if end == size else b""))
+        offer.chunk_end = end
+        if end == size:
+            offer.last = offer.said - 1
+            if not offer.written and size <= EAGER_OCTETS:
+                taken += offer.body.plain()
+                offer.written = size
+                self._hand_over(offer)
+        return True
 
-    def _start_body(self, offer: _Offer) -> None:
-        self._writing, self._written = offer, 0
-        self._awaiting_go_ahead = False
-
-    def _next_piece(self, offer: _Offer) -> bytes:
-        start = self._written
-        piece = offer.body[start : start + CHUNK_OCTETS]
-        self._written += len(piece)
-        if self._written >= len(offer.body):
-            offer.handed_over = True
-            offer.body = b""
-            self._writing = None
-            if self._manners.lmtp:  # RFC 2033 §4.2: one reply for each that stands, in RCPT order
-                self._expected.extend(
-                    _Command(Phase.DOT, b"", offer, index) for index in sorted(offer.standing)
-                )
-            else:
-                self._expected.append(_Command(Phase.DOT, b"", offer))
+    def _next_piece(
+        self, offer: _Offer, octets: Callable[[], list[bytes]], end: int | None
+    ) -> bytes:
+        """Cut the next piece off a long body; `wire` is dropped with its last."""
+        if offer.wire is None:
+            offer.wire = b"".join(octets())
+        start = offer.written
+        stop = min(start + CHUNK_OCTETS, len(offer.wire) if end is None else end)
+        piece = offer.wire[start:stop]
+        offer.written = stop
+        if stop == len(offer.wire):
+            offer.wire = None
         return piece
+
+    def _hand_over(self, offer: _Offer) -> None:
+        """Note that the end of this body was taken: from here on silence means doubt."""
+        offer.last = offer.said - 1
+        offer.handed_over = True
+        self._handed_over.append(offer.key)
+        self._queue.popleft()
 
     # -- reading ------------------------------------------------------------------------------
 
     def _hang_up(self) -> list[Event]:
-        at_rest = all(command.phase is Phase.QUIT for command in self._expected)
+        if self._parting is not None:
+            phase, reply, said_to = self._parting
+            return self._lose("relay_said_421", phase, reply, said_to, read=self._went_on)
+        at_rest = all(
+            isinstance(one, _Command) and one.phase is Phase.QUIT for one in self._expected
+        )
         if at_rest and self._ready and not self._offers and self._reader.is_empty:
             self._over = True
             return [Closed()]
         return self._lose("connection_closed", self.phase)
 
-    def _digest(self, reply: Reply) -> Iterable[Event]:
-        if not self._expected:
-            return self._digest_unasked(reply)
-        command = self._expected.popleft()
-        if reply.code == SERVICE_NOT_AVAILABLE and command.phase is not Phase.DOT:
-            return self._lose("relay_said_421", command.phase, reply, command.offer)
-        if command.offer is not None:
-            return self._digest_in_offer(command, command.offer, reply)
-        return self._digest_in_session(command, reply)
-
-    def _digest_unasked(self, reply: Reply) -> list[Event]:
-        if reply.code == SERVICE_NOT_AVAILABLE:
-            return self._lose("relay_said_421", self.phase, reply)
-        verdict = VERDICT_OF_CLASS.get(reply.code // 100)
+    def _hear_unasked(self, reply: Reply, events: list[Event]) -> None:
         offer = self._writing
-        if offer is not None and verdict in (Verdict.DEFERRED, Verdict.REFUSED):
-            # A refusal while the body is being written: definite, since no dot was handed over.
-            # Only a hang-up stops the relay from reading the rest as a body, or as commands.
-            settled = self._settle(offer, offer.standing, verdict, Phase.BODY, reply)
-            return [*settled, *self._lose("refused_during_body", Phase.BODY, reply)]
-        return self._lose("reply_to_nothing", self.phase, reply)
+        if reply.code == SERVICE_NOT_AVAILABLE:
+            events += self._lose("relay_said_421", self.phase, reply)
+        elif offer is not None:
+            self._hear_during_body(offer, reply, events)
+        else:
+            events += self._lose("reply_to_nothing", self.phase, reply)
 
-    def _digest_in_offer(self, command: _Command, offer: _Offer, reply: Reply) -> Iterator[Event]:
-        verdict = VERDICT_OF_CLASS.get(reply.code // 100)
-        match command.phase, verdict:
-            case Phase.MAIL, Verdict.ACCEPTED:
-                offer.mail_accepted = True
-            case Phase.MAIL, Verdict.DEFERRED | Verdict.REFUSED:
-                yield from self._settle(offer, offer.open, verdict, Phase.MAIL, reply)
-                self._forget_unsent(offer)
-            case Phase.RCPT, Verdict.ACCEPTED:
-                offer.standing |= {command.index} & offer.open
-            case Phase.RCPT, Verdict.DEFERRED | Verdict.REFUSED:
-                yield from self._settle(offer, {command.index}, verdict, Phase.RCPT, reply)
-            case Phase.DATA, None:  # 3yz: the relay waits for text
-                offer.wanted = True
-                if not offer.standing:
-                    # RFC 2920 §3.1: everybody was refused, yet the relay waits: a lone dot.
-                    self._awaiting_go_ahead = False
-                    self._queue.appendleft(_Command(Phase.RSET, commands.FINAL_DOT, offer))
-                    return
-                yield BodyWanted(offer.key)
-                if offer.cleared:
-                    self._start_body(offer)
-            case Phase.DATA, Verdict.DEFERRED | Verdict.REFUSED:
-                self._awaiting_go_ahead = False
-                yield from self._settle(offer, offer.open, verdict, Phase.DATA, reply)
-                yield from self._finish_after_reset(offer)
-            case Phase.DOT, Verdict.ACCEPTED | Verdict.DEFERRED | Verdict.REFUSED:
-                who = offer.standing if command.index < 0 else {command.index}
-                yield from self._settle(offer, who, verdict, Phase.DOT, reply)
-                if not offer.open:
-                    yield self._finish(offer)
-                if reply.code == SERVICE_NOT_AVAILABLE:
-                    yield from self._lose("relay_said_421", Phase.DOT, reply)
-            case Phase.RSET, Verdict.ACCEPTED | Verdict.DEFERRED | Verdict.REFUSED:
-                # The answer to a lone dot: nobody stands, so its verdict concerns nobody.
-                yield self._finish(offer)
-            case _:
-                yield from self._lose("reply_out_of_place", command.phase, reply, offer)
-        early = command.phase in (Phase.MAIL, Phase.RCPT) and not self._over
-        if early and not offer.open and not self._is_awaited(offer):
-            # Nobody is left before DATA was said: without pipelining it need not be said at all.
-            self._forget_unsent(offer)
-            yield from self._finish_after_reset(offer)
+    def _hear_during_body(self, offer: _Offer, reply: Reply, events: list[Event]) -> None:
+        """Digest a reply to a body whose end was not handed over: a refusal is definite.
 
-    def _digest_in_session(self, command: _Command, reply: Reply) -> Iterable[Event]:
+        Only a hang-up stops the relay from reading the rest as a body, or as commands.
+        """
+        verdict = VERDICT_OF[reply.code]
+        if verdict in NEGATIVE and (offer.go_ahead or offer.chunk_end):
+            self._settle(offer, sorted(offer.standing), verdict, Phase.BODY, reply, events)
+            events += self._lose("refused_during_body", Phase.BODY, reply)
+        else:
+            events += self._lose("reply_to_nothing", Phase.BODY, reply)
+
+    def _phase_of(self, offer: _Offer, position: int) -> Phase:
+        """Say to what the reply with this number answers."""
+        people = len(offer.people)
+        if position <= people:
+            return Phase.RCPT if position else Phase.MAIL
+        if self._bdat:
+            return Phase.DOT if offer.handed_over else Phase.BODY
+        return Phase.DATA if position == people + 1 else Phase.DOT
+
+    def _hear(self, offer: _Offer, reply: Reply, events: list[Event]) -> None:
+        """Digest the reply to the oldest unanswered command of this envelope."""
+        position = offer.heard
+        offer.heard = position + 1
+        if offer.heard == offer.said and not (position == offer.last and self._spread(offer)):
+            self._expected.popleft()
+        people = len(offer.people)
+        verdict = VERDICT_OF[reply.code]
+        if position == offer.last:
+            self._hear_end(offer, reply, verdict, events)
+        elif reply.code == SERVICE_NOT_AVAILABLE:
+            self._hear_421(offer, position, reply, events)
+        elif position > people:
+            if self._bdat:
+                self._hear_chunk(offer, reply, verdict, events)
+            else:
+                self._hear_data(offer, reply, verdict, events)
+        elif verdict is None:
+            phase = self._phase_of(offer, position)
+            events += self._lose("reply_out_of_place", phase, reply, offer)
+        elif verdict is not Verdict.ACCEPTED:
+            self._hear_refusal(offer, position, reply, verdict, events)
+            self._look_who_is_left(offer, events)
+        elif position:
+            offer.standing.add(offer.people[position - 1])
+            if offer.ruling is not None and self._bdat and offer.last < 0:
+                offer.standing.clear()  # it refused the sender, and nothing of the body has left
+                self._look_who_is_left(offer, events)
+        else:
+            offer.mail_accepted = True
+
+    def _hear_refusal(
+        self, offer: _Offer, position: int, reply: Reply, verdict: Verdict, events: list[Event]
+    ) -> None:
+        if position:
+            person = [offer.people[position - 1]]
+            if offer.ruling is not None:
+                self._rule(offer, offer.ruling, person, events)
+            else:
+                self._settle(offer, person, verdict, Phase.RCPT, reply, events)
+        else:
+            offer.ruling = _Ruling(verdict, Phase.MAIL, reply)
+            if not offer.chunk_end and offer.last < 0:  # nothing of the body has left
+                self._rule(offer, offer.ruling, sorted(offer.open), events)
+                if not self.capabilities.pipelining or self._bdat:
+                    self._forget_unsaid(offer)
+
+    def _look_who_is_left(self, offer: _Offer, events: list[Event]) -> None:
+        """End an envelope before its body where nobody is left to hand it to."""
+        everybody_named = offer.said > len(offer.people)
+        if (
+            offer.heard == offer.said
+            and not offer.standing
+            and (everybody_named or not offer.open)
+            and offer.last < 0
+        ):
+            self._forget_unsaid(offer)
+            self._finish(offer, events, is_clean=not offer.mail_accepted)
+
+    def _hear_data(
+        self, offer: _Offer, reply: Reply, verdict: Verdict | None, events: list[Event]
+    ) -> None:
+        if verdict is None and self._parting is not None:
+            pass  # it waits for text after it said goodbye; this envelope's end settles it
+        elif verdict is None:  # 3yz: the relay waits for text
+            if offer.ruling is not None and offer.standing:
+                # It refused the sender and accepts a recipient: a lone dot would be a message.
+                events += self._lose("reply_out_of_place", Phase.DATA, reply, offer)
+            elif offer.standing:
+                offer.go_ahead = True
+                events.append(BodyWanted(offer.key))
+            else:
+                # RFC 2920 §3.1: everybody was refused, yet the relay waits: a lone dot.
+                self._queue[0] = _Command(Phase.RSET, FINAL_DOT, offer=offer)
+        elif verdict is Verdict.ACCEPTED:
+            events += self._lose("reply_out_of_place", Phase.DATA, reply, offer)
+        else:
+            self._settle(offer, sorted(offer.open), verdict, Phase.DATA, reply, events)
+            self._forget_unsaid(offer)
+            self._finish(offer, events, is_clean=not offer.mail_accepted)
+
+    def _hear_chunk(
+        self, offer: _Offer, reply: Reply, verdict: Verdict | None, events: list[Event]
+    ) -> None:
+        """Digest the reply to a chunk that is not the last."""
+        if offer.heard == offer.said and offer.written < offer.chunk_end:
+            self._hear_during_body(offer, reply, events)
+        elif verdict is None:
+            events += self._lose("reply_out_of_place", Phase.BODY, reply, offer)
+        elif self._shows_no_bdat(offer, reply):
+            events += self._lose("chunking_refused", Phase.BODY, reply)
+        elif verdict is not Verdict.ACCEPTED:
+            offer.ruling = offer.ruling or _Ruling(verdict, Phase.BODY, reply)
+            if offer.written == offer.chunk_end:
+                self._forget_unsaid(offer)
+            self._end_by_ruling(offer, events)
+        elif offer.ruling is not None:
+            self._end_by_ruling(offer, events)
+
+    def _end_by_ruling(self, offer: _Offer, events: list[Event]) -> None:
+        """End an envelope whose chunk was refused once no more replies to it are awaited."""
+        if offer.heard == offer.said and offer.ruling is not None and not offer.handed_over:
+            self._rule(offer, offer.ruling, sorted(offer.open), events)
+            self._finish(offer, events, is_clean=False)
+
+    def _shows_no_bdat(self, offer: _Offer, reply: Reply) -> bool:
+        """Whether a relay that announced CHUNKING has read our first BDAT as an unknown command.
+
+        It reads the body as commands then, so this session is over; nothing stands behind it.
+        """
+        if self._bdat_proved or reply.code not in NOT_KNOWN:
+            self._bdat_proved = True
+            return False
+        offer.handed_over = False
+        return True
+
+    def _spread(self, offer: _Offer) -> bool:
+        """Expect one reply for each who stands where the relay speaks LMTP (RFC 2033 §4.2)."""
+        if not self._manners.lmtp or offer.dots is not None:
+            return False
+        offer.dots = [person for person in offer.people if person in offer.standing]
+        offer.said += max(len(offer.dots) - 1, 0)
+        return len(offer.dots) > 1
+
+    def _hear_end(
+        self, offer: _Offer, reply: Reply, verdict: Verdict | None, events: list[Event]
+    ) -> None:
+        """Digest the reply to the final dot or to BDAT LAST."""
+        ruling = offer.ruling
+        if not offer.handed_over:
+            self._hear_during_body(offer, reply, events)
+            return
+        if verdict is None:
+            events += self._lose("reply_out_of_place", Phase.DOT, reply, offer)
+            return
+        if self._bdat and self._shows_no_bdat(offer, reply):
+            events += self._lose("chunking_refused", Phase.BODY, reply)
+            return
+        if offer.dots:
+            who = [offer.dots.pop(0)]
+            offer.last += 1
+        else:
+            who = sorted(offer.standing) if len(offer.standing) > 1 else list(offer.standing)
+        if ruling is None:
+            self._settle(offer, who, verdict, Phase.DOT, reply, events)
+        elif verdict is Verdict.ACCEPTED:
+            # It refused the sender or a chunk, and took the message all the same: nobody can know.
+            why = "taken_after_refusal"
+            self._settle(offer, who, Verdict.IN_DOUBT, Phase.DOT, reply, events, why=why)
+        else:
+            self._rule(offer, ruling, who, events)
+        if not offer.dots:
+            if ruling is not None and offer.open:
+                self._rule(offer, ruling, sorted(offer.open), events)
+            # RFC 5321 §4.1.1.4: a final dot ends the transaction, whatever its answer; RFC 3030
+            # promises that only of a BDAT LAST that succeeded.
+            self._finish(offer, events, is_clean=not self._bdat or verdict is Verdict.ACCEPTED)
+        if reply.code == SERVICE_NOT_AVAILABLE:
+            self._part(None, Phase.DOT, reply, events)
+
+    # -- 421 ----------------------------------------------------------------------------------
+
+    def _hear_421(self, offer: _Offer, position: int, reply: Reply, events: list[Event]) -> None:
+        """Digest a 421 to a command before the end of the body: it is about the session."""
+        phase = self._phase_of(offer, position)
+        if offer.handed_over:
+            if not position:
+                offer.ruling = offer.ruling or _Ruling(Verdict.UNTRIED, phase, reply)
+            else:
+                self._settle_by_421(offer, offer.people[position - 1], reply, events)
+        self._part(offer, phase, reply, events)
+
+    def _settle_by_421(self, offer: _Offer, person: int, reply: Reply, events: list[Event]) -> None:
+        if offer.ruling is not None:
+            self._rule(offer, offer.ruling, [person], events)
+        else:
+            why = "relay_said_421"
+            self._settle(offer, [person], Verdict.UNTRIED, Phase.RCPT, reply, events, why=why)
+
+    def _part(
+        self, said_to: _Offer | None, phase: Phase, reply: Reply, events: list[Event]
+    ) -> None:
+        """Say nothing more; hear what the relay says of what it holds, if anything, and end."""
+        self._queue.clear()
+        if self._parting is None:
+            self._parting = (phase, reply, said_to)
+        self._look_whether_all_is_said(events)
+
+    def _look_whether_all_is_said(self, events: list[Event]) -> None:
+        if self._parting is not None and not any(
+            offer.handed_over for offer in self._offers.values()
+        ):
+            phase, reply, said_to = self._parting
+            events += self._lose("relay_said_421", phase, reply, said_to)
+
+    # -- the session's own commands -----------------------------------------------------------
+
+    def _hear_in_session(
+        self, command: _Command, reply: Reply, events: list[Event], *, more: bool
+    ) -> None:
         kind = reply.code // 100
+        if reply.code == SERVICE_NOT_AVAILABLE:
+            self._part(command.offer, command.phase, reply, events)
+            return
         match command.phase, kind:
+            case Phase.RSET, 2 | 4 | 5 if command.offer is not None:
+                # The answer to a lone dot: nobody stands, so its verdict concerns nobody.
+                self._finish(command.offer, events, is_clean=True)
+            case Phase.RSET, 2:
+                pass
             case Phase.GREETING, 2:
                 self._queue.append(self._hello())
-                return []
             case Phase.EHLO, 2:
                 if command.step != "HELO":
                     self.capabilities = capabilities_of(reply)
-                return self._after_hello()
+                self._after_hello(events)
             case Phase.EHLO, 5 if command.step == "EHLO" and not self._needs_extensions():
                 self._queue.append(self._hello(b"HELO"))  # RFC 5321 §3.2: an old server
-                return []
             case Phase.TLS, 2:
                 # RFC 3207 §4.2 and CVE-2011-0411: what came in clear behind the 220 is forged.
-                if not self._reader.is_empty:
-                    return self._lose("plaintext_after_starttls", Phase.TLS)
-                return [TlsWanted()]
+                if more or not self._reader.is_empty:
+                    events += self._lose("plaintext_after_starttls", Phase.TLS)
+                else:
+                    events.append(TlsWanted())
             case Phase.AUTH, _:
-                return self._digest_sign_in(command, reply)
-            case Phase.RSET, 2:
-                return []
+                self._hear_in_sign_in(command, reply, events)
             case Phase.QUIT, _:
                 self._over = True
-                return [Closed()]
+                events.append(Closed())
             case _:
-                return self._lose(f"refused_at_{command.phase}", command.phase, reply)
-
-    # -- greeting and sign-in -----------------------------------------------------------------
+                events += self._lose(f"refused_at_{command.phase}", command.phase, reply)
 
     def _hello(self, word: bytes = b"") -> _Command:
         word = word or (b"LHLO" if self._manners.lmtp else b"EHLO")
@@ -420,107 +780,130 @@ class Conversation:
         wants_tls = self._manners.encryption is Encryption.STARTTLS and not self._secure
         return wants_tls or self._manners.credentials is not None or self._manners.lmtp
 
-    def _after_hello(self) -> list[Event]:
+    def _after_hello(self, events: list[Event]) -> None:
         if self._manners.encryption is Encryption.STARTTLS and not self._secure:
-            if not self.capabilities.starttls:
-                return self._lose("starttls_not_offered", Phase.TLS)
-            self._queue.append(_Command(Phase.TLS, b"STARTTLS\r\n"))
-            return []
+            if self.capabilities.starttls:
+                self._queue.append(_Command(Phase.TLS, b"STARTTLS\r\n"))
+            else:
+                events += self._lose("starttls_not_offered", Phase.TLS)
+            return
         credentials = self._manners.credentials
         if credentials is None:
-            return self._become_ready()
-        if not self._secure and not self._manners.plain_credentials:
-            return self._lose("password_needs_tls", Phase.AUTH)
-        if "PLAIN" in self.capabilities.auth:
-            octets = b"AUTH PLAIN %s\r\n" % commands.auth_plain(credentials)
-            self._queue.append(_Command(Phase.AUTH, octets, step="done"))
-        elif "LOGIN" in self.capabilities.auth:
-            self._queue.append(_Command(Phase.AUTH, b"AUTH LOGIN\r\n", step="username"))
+            self._become_ready(events)
+        elif not self._secure and not self._manners.plain_credentials:
+            events += self._lose("password_needs_tls", Phase.AUTH)
+        elif not credentials.are_usable:
+            events += self._lose("unusable_credentials", Phase.AUTH)
         else:
-            return self._lose("sign_in_not_offered", Phase.AUTH)
-        return []
+            command = self._sign_in(credentials)
+            if command is None:
+                events += self._lose("sign_in_not_offered", Phase.AUTH)
+            else:
+                self._queue.append(command)
 
-    def _digest_sign_in(self, command: _Command, reply: Reply) -> list[Event]:
+    def _sign_in(self, credentials: Credentials) -> _Command | None:
+        """Choose how to sign in; None where the relay offers nothing that we have."""
+        offered = self.capabilities.auth
+        if credentials.bearer:
+            if "XOAUTH2" not in offered:
+                return None
+            octets = b"AUTH XOAUTH2 %s\r\n" % commands.auth_xoauth2(credentials)
+            return _Command(Phase.AUTH, octets, step="token")
+        if "PLAIN" in offered:
+            octets = b"AUTH PLAIN %s\r\n" % commands.auth_plain(credentials)
+            return _Command(Phase.AUTH, octets, step="done")
+        if "LOGIN" in offered:
+            return _Command(Phase.AUTH, b"AUTH LOGIN\r\n", step="username")
+        return None
+
+    def _hear_in_sign_in(self, command: _Command, reply: Reply, events: list[Event]) -> None:
         credentials = self._manners.credentials
-        if reply.code // 100 == 2 and command.step == "done":
-            return self._become_ready()
-        if reply.code == 334 and credentials is not None and command.step != "done":
+        if reply.code // 100 == 2 and command.step in ("done", "token"):
+            self._become_ready(events)
+        elif reply.code == 334 and command.step == "token":
+            # The reason stands in the 334; an empty answer asks for the refusal itself.
+            self._queue.append(_Command(Phase.AUTH, b"\r\n", step="refused"))
+        elif reply.code == 334 and command.step in ("username", "password") and credentials:
             # RFC 4954 §4: LOGIN asks twice; what it asks for is not looked at, only the order.
             text = credentials.username if command.step == "username" else credentials.password
             following = "password" if command.step == "username" else "done"
             octets = commands.encoded(text) + b"\r\n"
             self._queue.append(_Command(Phase.AUTH, octets, step=following))
-            return []
-        return self._lose("refused_at_auth", Phase.AUTH, reply)
+        else:
+            events += self._lose("refused_at_auth", Phase.AUTH, reply)
 
-    def _become_ready(self) -> list[Event]:
+    def _become_ready(self, events: list[Event]) -> None:
         self._ready = True
-        return [Ready(self.capabilities)]
+        self._bdat = self.capabilities.chunking and self._manners.chunking
+        events.append(Ready(self.capabilities))
 
     # -- ends ---------------------------------------------------------------------------------
 
-    def _is_awaited(self, offer: _Offer) -> bool:
-        """Whether a reply about this envelope is still to come, DATA not said yet apart."""
-        return any(command.offer is offer for command in self._expected) or any(
-            command.offer is offer and command.phase is not Phase.DATA for command in self._queue
-        )
+    def _forget_unsaid(self, offer: _Offer) -> None:
+        if self._queue and self._queue[0] is offer:
+            self._queue.popleft()
 
-    def _forget_unsent(self, offer: _Offer) -> None:
-        self._queue = deque(command for command in self._queue if command.offer is not offer)
-
-    def _finish(self, offer: _Offer) -> Finished:
-        self._offers.pop(offer.key, None)
-        return Finished(offer.key)
-
-    def _finish_after_reset(self, offer: _Offer) -> Iterator[Event]:
-        if offer.mail_accepted:
+    def _finish(self, offer: _Offer, events: list[Event], *, is_clean: bool) -> None:
+        del self._offers[offer.key]
+        self._octets -= offer.body.octets
+        events.append(Finished(offer.key))
+        if not is_clean and not self._expected and not self._leaving:
             # The relay still holds the sender; the next MAIL would be "nested" (RFC 5321 §4.1.4).
-            self._queue.appendleft(_Command(Phase.RSET, b"RSET\r\n"))
-        yield self._finish(offer)
+            # Where replies are awaited, a RSET went before what they answer.
+            self._queue.appendleft(_RSET)
+
+    def _rule(self, offer: _Offer, ruling: _Ruling, who: list[int], events: list[Event]) -> None:
+        why = "relay_said_421" if ruling.verdict is Verdict.UNTRIED else ""
+        self._settle(offer, who, ruling.verdict, ruling.phase, ruling.reply, events, why=why)
 
     def _settle(
         self,
         offer: _Offer,
-        who: set[int],
+        who: list[int],
         verdict: Verdict,
         phase: Phase,
-        reply: Reply | None = None,
+        reply: Reply | None,
+        events: list[Event],
         *,
         why: str = "",
-    ) -> list[Event]:
-        settled = sorted(who & offer.open)
-        offer.open.difference_update(settled)
-        offer.standing.difference_update(settled)
-        return [
-            Settled(
-                key=offer.key, recipient=index, verdict=verdict, phase=phase, reply=reply, why=why
-            )
-            for index in settled
-        ]
+    ) -> None:
+        for person in who:
+            if person in offer.open:
+                offer.open.remove(person)
+                offer.standing.discard(person)
+                events.append(Settled(offer.key, person, verdict, phase, reply, why))
 
     def _settle_unsaid(self, key: int, verdict: Verdict, whys: dict[int, str]) -> list[Event]:
         """Settle people about whom nothing was said to the relay."""
-        return [
-            Settled(
-                key=key, recipient=index, verdict=verdict, phase=Phase.IDLE, reply=None, why=why
-            )
-            for index, why in whys.items()
-        ]
+        return [Settled(key, index, verdict, Phase.IDLE, None, why) for index, why in whys.items()]
 
     def _lose(
-        self, why: str, phase: Phase, reply: Reply | None = None, said_to: _Offer | None = None
+        self,
+        why: str,
+        phase: Phase,
+        reply: Reply | None = None,
+        said_to: _Offer | None = None,
+        *,
+        read: bool = True,
     ) -> list[Event]:
-        """End the session: those whose dot was handed over are in doubt, all others untried."""
+        """End the session: those whose end was handed over are in doubt, all others untried.
+
+        Shapes:  ``read`` False: the relay hung up after a 421 and read nothing that was behind it
+        """
         self._over = True
         self._queue.clear()
         self._expected.clear()
-        self._writing = None
         events: list[Event] = [Lost(why, phase, reply)]
         for offer in self._offers.values():
             heard = reply if offer is said_to else None
-            if offer.handed_over:
-                doubtful = set(offer.standing)
-                events += self._settle(offer, doubtful, Verdict.IN_DOUBT, Phase.DOT, why=why)
-            events += self._settle(offer, set(offer.open), Verdict.UNTRIED, phase, heard, why=why)
+            left = sorted(offer.open)
+            if offer.handed_over and offer.ruling is not None:
+                self._rule(offer, offer.ruling, left, events)
+            elif offer.handed_over and read:
+                verdict = Verdict.IN_DOUBT
+                self._settle(offer, left, verdict, Phase.DOT, None, events, why=why)
+            else:
+                self._settle(offer, left, Verdict.UNTRIED, phase, heard, events, why=why)
         self._offers.clear()
+        self._octets = 0
         return events

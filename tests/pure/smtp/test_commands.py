@@ -4,19 +4,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from circular.smtp.bodies import Body, Piece
 from circular.smtp.commands import (
+    Credentials,
+    Dsn,
+    Notify,
     UnusablePathError,
     hello,
     mail_from,
+    orcpt,
     path_of,
     rcpt_to,
-    wire_body,
 )
 
 LINES = st.lists(
     st.sampled_from([b"\r", b"\n", b"\r\n", b".", b"..", b"a", b"\r\n.\r\n", b"\n.\n", b"\xc3"]),
     max_size=30,
 ).map(b"".join)
+
+
+def wire_body(*parts: bytes | Piece) -> bytes:
+    return b"".join(Body(*parts).dotted())
 
 
 def unstuffed(wire: bytes) -> bytes:
@@ -111,3 +119,60 @@ def test_an_unusable_address_is_refused_before_an_octet_leaves(address: str, why
 @pytest.mark.parametrize("name", ["x\r\nMAIL FROM:<>", "", "no such name", "-x"])
 def test_a_name_that_cannot_be_said_becomes_an_address_literal(name: str) -> None:
     assert hello(b"EHLO", name) == b"EHLO [127.0.0.1]\r\n"
+
+
+PARTS = st.lists(LINES | LINES.map(Piece), max_size=5)
+
+
+@given(parts=PARTS)
+def test_a_body_of_parts_is_as_safe_as_one_that_is_whole(parts: list[bytes | Piece]) -> None:
+    assert is_safe(wire_body(*parts))
+
+
+@given(parts=PARTS)
+def test_a_body_says_the_same_octets_with_and_without_dots(parts: list[bytes | Piece]) -> None:
+    body = Body(*parts)
+    plain = b"".join(body.plain())
+
+    assert unstuffed(wire_body(*parts)) == plain
+    assert body.octets == len(plain)
+    assert body.is_eight_bit is not plain.isascii()
+
+
+def test_a_dot_that_begins_a_part_is_doubled_only_where_a_line_begins() -> None:
+    assert wire_body(Piece(b"a"), Piece(b".b\r\n"), b"", Piece(b".c")) == b"a.b\r\n..c\r\n.\r\n"
+
+
+def test_reports_are_asked_for_in_words_that_cannot_end_their_parameter() -> None:
+    """RFC 3461 §4, §5; RFC 6533 §3"""
+    dsn = Dsn(envid="a b+c", notify=frozenset({Notify.DELAY, Notify.FAILURE}))
+
+    assert dsn.of_mail() == b" RET=HDRS ENVID=a+20b+2Bc"
+    assert dsn.of_rcpt() == b" NOTIFY=FAILURE,DELAY"
+    assert orcpt("a=b c@example.org") == b" ORCPT=rfc822;a+3Db+20c@example.org"
+    assert orcpt("ñ+@example.org") == b" ORCPT=utf-8;\\x{F1}\\x{2B}@example.org"
+    assert orcpt("x" * 600) == b""
+
+
+@given(text=st.text(max_size=30))
+def test_no_parameter_brings_a_second_command(text: str) -> None:
+    try:
+        more = Dsn(envid=text).of_mail()
+    except ValueError:
+        more = b""
+
+    assert is_one_command(rcpt_to(b"a@b", orcpt(text)))
+    assert is_one_command(mail_from(b"a@b", size=None, eight_bit=False, utf8=False, more=more))
+
+
+def test_reports_that_cannot_be_asked_for_are_the_callers_mistake() -> None:
+    with pytest.raises(ValueError, match="NEVER"):
+        Dsn(notify=frozenset({Notify.NEVER, Notify.DELAY}))
+    with pytest.raises(ValueError, match="too long"):
+        Dsn(envid="x" * 101)
+
+
+@pytest.mark.parametrize("password", ["a\0b", "a\1b", "a\r\nb", "x" * 9000, "\udc80"])
+def test_a_password_that_would_change_its_own_frame_is_unusable(password: str) -> None:
+    assert not Credentials("desk", password).are_usable
+    assert Credentials("desk", "ñandú 1").are_usable

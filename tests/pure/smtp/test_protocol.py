@@ -112,32 +112,32 @@ class SettlesTwice(Conversation):
     """Deliberately broken: a lost session settles those already settled again."""
 
     @override
-    def _settle(self, offer, who, verdict, phase, reply=None, *, why=""):  # type: ignore[no-untyped-def]
-        everybody = set(range(2)) if verdict is Verdict.UNTRIED else who
-        offer.open |= everybody
-        return super()._settle(offer, everybody, verdict, phase, reply, why=why)
+    def _settle(self, offer, who, verdict, phase, reply, events, *, why=""):  # type: ignore[no-untyped-def]
+        everybody = [0, 1] if verdict is Verdict.UNTRIED else who
+        offer.open.update(everybody)
+        super()._settle(offer, everybody, verdict, phase, reply, events, why=why)
 
 
 class TakesAnyYes(Conversation):
     """Deliberately broken: a 2yz to DATA counts as accepted (the first draft of style.md §7.1)."""
 
     @override
-    def _digest_in_offer(self, command, offer, reply):  # type: ignore[no-untyped-def]
-        if command.phase is Phase.DATA and reply.code == 250:
-            yield from self._settle(offer, offer.open, Verdict.ACCEPTED, Phase.DATA, reply)
-            yield self._finish(offer)
+    def _hear_data(self, offer, reply, verdict, events):  # type: ignore[no-untyped-def]
+        if verdict is Verdict.ACCEPTED:
+            who = sorted(offer.open)
+            self._settle(offer, who, Verdict.ACCEPTED, Phase.DATA, reply, events)
+            self._finish(offer, events, is_clean=True)
         else:
-            yield from super()._digest_in_offer(command, offer, reply)
+            super()._hear_data(offer, reply, verdict, events)
 
 
 class ForgetsTheDoubt(Conversation):
     """Deliberately broken: a hang-up after the dot counts as never tried."""
 
     @override
-    def _next_piece(self, offer):  # type: ignore[no-untyped-def]
-        piece = super()._next_piece(offer)
+    def _hand_over(self, offer):  # type: ignore[no-untyped-def]
+        super()._hand_over(offer)
         offer.handed_over = False
-        return piece
 
 
 class ReadsReplyByReply(Conversation):

@@ -8,7 +8,6 @@ from typing_extensions import override
 from circular.smtp.replies import (
     MAX_LINE_OCTETS,
     MAX_LINES,
-    MalformedReplyError,
     Reply,
     ReplyReader,
 )
@@ -29,12 +28,9 @@ def replies_of(chunks: list[bytes], reader: ReplyReader | None = None) -> list[R
     reader = reader or ReplyReader()
     found: list[Reply | str] = []
     for chunk in chunks:
-        reader.feed(chunk)
-        try:
-            while (reply := reader.next_reply()) is not None:
-                found.append(reply)
-        except MalformedReplyError as broken:
-            return [*found, str(broken)]
+        found += reader.read(chunk)
+        if reader.broken:
+            return [*found, reader.broken]
     return found
 
 
@@ -61,8 +57,9 @@ def test_any_cut_of_the_stream_gives_the_same_replies(stream: bytes, sizes: list
 def test_a_reader_that_looks_at_single_chunks_is_caught_by_the_two_cuts() -> None:
     class ForgetfulReader(ReplyReader):
         @override
-        def feed(self, data: bytes) -> None:
-            self._buffer = data  # deliberately broken: what was left over is lost
+        def read(self, data: bytes) -> list[Reply]:
+            self._rest = b""  # deliberately broken: what was left over is lost
+            return super().read(data)
 
     stream = b"250 ok\r\n354 go\r\n"
 
@@ -84,8 +81,9 @@ def test_noise_gives_replies_or_one_stable_code(stream: bytes) -> None:
 def test_a_reader_that_quotes_the_noise_is_caught() -> None:
     class TalkativeReader(ReplyReader):
         @override
-        def next_reply(self) -> Reply | None:
-            raise MalformedReplyError(f"what is {self._buffer!r}?")
+        def read(self, data: bytes) -> list[Reply]:
+            self.broken = f"what is {data!r}?"
+            return []
 
     with pytest.raises(AssertionError):
         check_codes(replies_of([b"\x00\n"], TalkativeReader()))
