@@ -203,3 +203,24 @@ def test_a_page_asks_few_questions_however_long_the_list_is(otto: Client, page: 
 
     assert answer.status_code == 200
     assert len(asked) <= 20
+
+
+@pytest.mark.usefixtures("imported")
+def test_several_combinations_are_one_audience_of_whoever_is_in_any(otto: Client) -> None:
+    alone = otto.get("/directorio/publicos", {"groups": "student"}).context["parts"].total
+    both = otto.get(
+        "/directorio/publicos", {"conjuntos": "2", "groups": "student", "y1-groups": "teaching"}
+    )
+
+    assert both.context["parts"].total > alone
+    assert "Y también" in both.content.decode()
+
+
+@pytest.mark.usefixtures("imported")
+def test_an_empty_combination_beside_others_adds_nobody(otto: Client) -> None:
+    alone = otto.get("/directorio/publicos", {"groups": "student"}).context["parts"].total
+    asked = otto.get("/directorio/publicos", {"conjuntos": "3", "groups": "student"})
+
+    assert asked.context["parts"].total == alone
+    assert otto.get("/directorio/publicos", {"conjuntos": "99999"}).status_code == 200
+    assert otto.get("/directorio/publicos", {"conjuntos": "x"}).status_code == 200

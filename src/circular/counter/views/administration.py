@@ -81,6 +81,13 @@ DOORS: tuple[tuple[Permission, str, str, Promise, Promise], ...] = (
         gettext_lazy("Nombres, buzón de solicitudes, separación de funciones, colores"),
     ),
     (
+        Permission.ADMINISTER,
+        "frame",
+        "photo",
+        gettext_lazy("Marco de los mensajes"),
+        gettext_lazy("Lo que rodea todo correo masivo, con una muestra"),
+    ),
+    (
         Permission.IMPORT_ACCOUNTS,
         "directory:import",
         "upload",
