@@ -32,7 +32,7 @@ from circular.dispatch.errors import NotAWorkerError, RelayUnknownError
 from circular.dispatch.journal import sheets_in, verdicts_on
 from circular.dispatch.models import Lease, LeaseState, Relay, Worker
 from circular.dispatch.pacing import DEFAULT_PACE, Pace, rest_for
-from circular.dispatch.relays import (  # noqa: F401 - services of this room, kept in their own file
+from circular.dispatch.relays import (
     Terms,
     add_relay,
     save_relay,
@@ -49,6 +49,9 @@ from circular.outcomes import services as outcomes
 from circular.outcomes.verdicts import OutcomeFact, Source, Verdict
 from circular.people.queries import institution
 from circular.smtp.session import Timeouts
+
+# Services of this room that are kept in a file of their own.
+__all__ = ["Terms", "add_relay", "save_relay", "save_sending_rules"]
 
 # Advisory locks of this kind are ours: the four letters C, i, r, c as one number.
 WORKER_LOCK = 0x43697263 - (1 << 31)

@@ -78,7 +78,8 @@ def check_window(
 ) -> None:
     """Take what is said to be left, and look at every window that ends at a hand-over."""
     quota = Quota(Window.MINUTE, QuotaUnit.MESSAGES, 100)
-    now, slices, sent = NOW, [], []
+    now, sent = NOW, []
+    slices: list[Slice] = []
     for wait, wanted in moves:
         now += timedelta(seconds=wait)
         amount = min(wanted, left_of(quota, slices, now))
