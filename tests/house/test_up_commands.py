@@ -51,6 +51,13 @@ def test_a_message_that_cannot_be_stored_now_is_to_be_sent_again(house: House) -
     assert done.returncode == 75
 
 
+def test_a_mistyped_anchor_is_named_and_no_alarm(old_house: House) -> None:
+    done = old_house.command("evidence", "verify", "--anchor", "deadbeef")
+
+    assert done.returncode == 2
+    assert "«deadbeef»" in done.stderr
+
+
 def test_a_database_that_is_not_there_is_told_in_one_sentence(house: House) -> None:
     house.configure('database_url = "postgresql://circular@127.0.0.1:1/circular"')
 

@@ -114,7 +114,8 @@ def _read(source: Path) -> tuple[str, bytes]:
             return key.read().decode("ascii"), dump.read()
     except (OSError, tarfile.TarError, KeyError, AssertionError, UnicodeDecodeError) as error:
         raise CannotDoError(
-            _("%(file)s no es una copia de Circular: %(error)s") % {"file": source, "error": error}
+            _("%(file)s no es una copia de Circular: %(error)s")
+            % {"file": source, "error": next(iter(str(error).splitlines()), type(error).__name__)}
         ) from error
 
 

@@ -192,11 +192,24 @@ def load_procedure(arguments: argparse.Namespace, configuration: Configuration) 
 
 
 def verify_evidence(arguments: argparse.Namespace, _configuration: Configuration) -> int:
-    """Check every chain and blob; exit 0 only when nothing was found."""
+    """Check every chain and blob; exit 0 only when nothing was found, 2 for words that are no anchor."""
+    from circular.evidence.chain import anchor_of
+
+    anchors = {written: anchor_of(written) for written in arguments.anchor}
+    for written, anchor in anchors.items():
+        if anchor is None:
+            print(
+                _(
+                    "«%(written)s» no es un ancla: son 64 cifras hexadecimales. Cópiela entera de la carta."
+                )
+                % {"written": written},
+                file=sys.stderr,
+            )
+            return 2
     _rooms()
     from circular.evidence.verify import verify
 
-    report = verify(anchors=arguments.anchor)
+    report = verify(anchors=[anchor for anchor in anchors.values() if anchor is not None])
     if arguments.json:
         findings = [
             {

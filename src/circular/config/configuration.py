@@ -441,6 +441,11 @@ def read(
     for name, base in (("data_folder", file_folder), ("demo_folder", file_folder)):
         default = cast("Path", keys[name].default)
         values[name] = values.get(name, base / default)
+    if "base_url" not in values and "web_listen" in values:
+        # Where the pages are is what people are told, unless something stands in front of them.
+        listen = values["web_listen"]
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listen.host, listen.host)
+        values["base_url"] = f"http://{Listen(host, listen.port)}"
     problems += _ports_given_twice(values)
     problems += _no_signature(values)
     values["seed"] = _read_seed(document.get("seed", {}), file_folder, problems)

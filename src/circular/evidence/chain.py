@@ -367,3 +367,12 @@ def _is_true_entry(candidate: StoredEntry, head: Head) -> bool:
 def actor_of(entry: StoredEntry) -> Actor:
     """Give back the actor of a checked entry."""
     return Actor(ActorKind(entry.actor_kind), entry.person, entry.post)
+
+
+def anchor_of(written: str) -> str | None:
+    """Return an anchor as a person copied it from a letter; None when it cannot be one.
+
+    A typing mistake must not look like a house that was cut.
+    """
+    anchor = "".join(written.split()).lower()
+    return anchor if re.fullmatch(r"[0-9a-f]{64}", anchor) else None

@@ -157,7 +157,14 @@ def main() -> int:
     parser.add_argument("--ancla", action="append", default=[], metavar="HASH")
     arguments = parser.parse_args()
     try:
-        anchors = [anchor.strip().lower() for anchor in arguments.ancla]
+        # Spaces: a letter is read aloud, or copied over a line's end.
+        anchors = ["".join(anchor.split()).lower() for anchor in arguments.ancla]
+        for anchor in anchors:
+            if not re.fullmatch("[0-9a-f]{64}", anchor):
+                print(
+                    f"«{anchor}» no es un ancla: son 64 cifras hexadecimales. Cópiela entera de la carta."
+                )
+                return 2
         found, notes = check(Path(arguments.carpeta), anchors)
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as unreadable:
         print(f"No se puede leer el expediente: {unreadable}")

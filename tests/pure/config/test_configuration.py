@@ -97,6 +97,22 @@ def test_a_name_that_pages_are_reached_by_is_taken(written: str) -> None:
     assert reading(CIRCULAR_BASE_URL=written).base_url == written
 
 
+@pytest.mark.parametrize(
+    ("listen", "told"),
+    [
+        ("127.0.0.1:9000", "http://127.0.0.1:9000"),
+        ("0.0.0.0:9000", "http://127.0.0.1:9000"),
+        ("[::]:9000", "http://[::1]:9000"),
+        ("pages.example.org:80", "http://pages.example.org:80"),
+    ],
+)
+def test_without_a_base_url_links_lead_to_where_the_pages_are(listen: str, told: str) -> None:
+    assert reading(f'web_listen = "{listen}"').base_url == told
+    assert (
+        reading(f'web_listen = "{listen}"\nbase_url = "https://x.org"').base_url == "https://x.org"
+    )
+
+
 def test_two_doors_at_one_address_are_refused() -> None:
     [problem] = problems_of('web_listen = "127.0.0.1:8024"')
 

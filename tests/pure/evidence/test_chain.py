@@ -20,6 +20,7 @@ from circular.evidence.chain import (
     Finding,
     Head,
     StoredEntry,
+    anchor_of,
     canonical,
     case_chain,
     chain_named,
@@ -368,3 +369,8 @@ def test_a_machine_is_no_person_and_a_person_has_an_id() -> None:
         Actor(ActorKind.PERSON)
     with pytest.raises(ValueError, match="clock"):
         Actor(ActorKind.CLOCK, 7)
+
+
+def test_an_anchor_is_read_as_people_copy_it() -> None:
+    assert anchor_of(" AB" * 32 + "\n") == "ab" * 32
+    assert [anchor_of(written) for written in ("", "ab" * 31, "ab" * 33, "é" * 64)] == [None] * 4

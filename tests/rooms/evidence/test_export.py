@@ -104,6 +104,17 @@ def test_an_anchor_that_no_entry_has_is_a_fault(folder: Path) -> None:
     assert "cortada o rehecha" in ran.stdout
 
 
+def test_an_anchor_is_read_as_people_copy_it_and_a_mistyped_one_is_no_alarm(folder: Path) -> None:
+    anchor = queries.house_head().digest
+
+    assert verificar(folder, "--ancla", f" {anchor[:32].upper()}\n {anchor[32:]}").returncode == 0
+    for mistyped in ("", anchor[:-1], anchor + "0", "z" * 64):
+        ran = verificar(folder, "--ancla", mistyped)
+
+        assert ran.returncode == 2
+        assert "64 cifras" in ran.stdout
+
+
 def lines(folder: Path, name: str, change: Callable[[list[str]], list[str]]) -> None:
     """Change the lines of a chain, and put the manifest right as a careful forger would."""
     import hashlib
