@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext_lazy as _
 
+from circular.dispatch.quotas import QuotaUnit, Window
 from circular.dispatch.trouble import Trouble
 
 if TYPE_CHECKING:
@@ -46,3 +47,45 @@ def trouble_name(code: str) -> StrOrPromise:
         return TROUBLES[Trouble(code)]
     except ValueError:
         return code
+
+
+PRESET_NAMES: dict[str, StrOrPromise] = {
+    "postfix": _("Postfix u otro servidor del campus"),
+    "google_user": _("Google Workspace (SMTP relay): el remitente es una cuenta registrada"),
+    "google_organisation": _("Google Workspace (SMTP relay): el remitente no es una cuenta"),
+    "exchange_online": _("Exchange Online, con un buzón"),
+    "microsoft_hve": _("Microsoft High Volume Email: solo destinatarios de la institución"),
+    "amazon_ses": _("Amazon SES"),
+}
+PRESET_ADVICE: dict[str, StrOrPromise] = {
+    "postfix": _("Escriba el servidor; pida al administrador que acepte a este equipo."),
+    "google_user": _(
+        "En la consola de Google autorice la dirección IP de este equipo. Google cuenta por el"
+        " remitente del sobre: 10.000 personas en 24 horas."
+    ),
+    "google_organisation": _(
+        "Solo si la dirección de rebotes no es una cuenta de Google: cuenta la organización entera."
+    ),
+    "exchange_online": _(
+        "Escriba el buzón y su contraseña, con SMTP AUTH permitido: 30 mensajes por minuto y"
+        " 10.000 personas en 24 horas."
+    ),
+    "microsoft_hve": _(
+        "Escriba la cuenta HVE y su contraseña; compruebe en su centro de administración cuántas"
+        " personas al día le permiten."
+    ),
+    "amazon_ses": _(
+        "Cambie la región en el servidor y las cuotas por las de su cuenta: las de aquí son las"
+        " del entorno de pruebas."
+    ),
+}
+WINDOWS: dict[Window, StrOrPromise] = {
+    Window.MINUTE: _("por minuto"),
+    Window.TEN_MINUTES: _("en diez minutos"),
+    Window.HOUR: _("por hora"),
+    Window.DAY: _("en 24 horas"),
+}
+UNITS: dict[QuotaUnit, StrOrPromise] = {
+    QuotaUnit.MESSAGES: _("mensajes"),
+    QuotaUnit.RECIPIENTS: _("personas"),
+}
