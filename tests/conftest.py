@@ -4,6 +4,7 @@ With `-n auto` (as `make test` calls it) the slow tiers run in several processes
 of its own on one server. Random order stays: one seed is printed, and every worker shuffles by it.
 """
 
+import gc
 import json
 import os
 import re
@@ -116,16 +117,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     )
 
 
+def pytest_collection_finish() -> None:
+    """Spare the collector of garbage what stays until the end anyway."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def _look_longer(request: pytest.FixtureRequest) -> Iterator[None]:
     """Let the tests that hunt for a fault look longer than the others."""
-    settings.load_profile("hunt" if HUNT.search(request.node.name) else USUAL)
+    if HUNT.search(request.node.name) is None:
+        yield
+        return
+    settings.load_profile("hunt")
     yield
     settings.load_profile(USUAL)
 
 
-@pytest.fixture(autouse=True)
-def _only_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="session")
+def _only_this_machine() -> Iterator[None]:
     """Refuse every connection that would leave the machine."""
     connect = socket.socket.connect
 
@@ -134,7 +144,9 @@ def _only_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
             raise AssertionError(f"a test tried to reach {address!r}")
         connect(self, address)
 
-    monkeypatch.setattr(socket.socket, "connect", guarded)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded)
+        yield
 
 
 @pytest.fixture(scope="session")
