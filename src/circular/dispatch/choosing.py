@@ -37,6 +37,23 @@ class Parcel:
     groups: frozenset[str] | None = None
 
 
+def groups_of(rule: object) -> frozenset[str] | None:
+    """Give the groups that an audience rule names, None when somebody outside them may belong.
+
+    Shapes:  ``rule`` as it stands in a mailing: {"clauses": [{"groups": [...]}, ...]}
+    """
+    clauses = rule.get("clauses") if isinstance(rule, dict) else None
+    if not isinstance(clauses, list) or not clauses:
+        return None
+    named: set[str] = set()
+    for clause in clauses:
+        groups = clause.get("groups") if isinstance(clause, dict) else None
+        if not groups:
+            return None
+        named.update(str(group) for group in groups)
+    return frozenset(named)
+
+
 def serves(route: Route, parcel: Parcel) -> bool:
     """Say whether the office lets this relay carry this mailing."""
     if route.classes and parcel.mail_class not in route.classes:

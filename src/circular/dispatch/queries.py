@@ -7,12 +7,15 @@ Indexes relied on: `mailing_with_work` and `recipient_leasable` (who waits), `le
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 
 from django.db import connection
+from django.db.models import F, Q
 
 from circular.dispatch import grants
 from circular.dispatch.batching import Waiting
 from circular.dispatch.breaker import BreakerRules
+from circular.dispatch.choosing import Parcel, Route, groups_of, serves
 from circular.dispatch.models import (
     Lease,
     LeaseState,
@@ -23,9 +26,10 @@ from circular.dispatch.models import (
     SignInMethod,
     Worker,
 )
-from circular.dispatch.quotas import Usage, allows_again_at, room
+from circular.dispatch.quotas import SPANS, Usage, allows_again_at, ends_at, room
 from circular.dispatch.trouble import PAUSES_THAT_END
 from circular.mailing.kinds import LEASABLE_STATES
+from circular.mailing.models import Mailing
 from circular.mailing.sealed import BrokenSealError, unseal
 from circular.smtp.commands import Credentials
 
@@ -97,9 +101,12 @@ class WorkerRow:
     id: int
     host: str
     pid: int
+    version: str
     started_at: datetime
     seen_at: datetime
+    ended_at: datetime | None
     leased: int
+    work: tuple[tuple[int, int], ...]  # mailing and how many of its people are on loan here
 
 
 def _row(relay: Relay) -> RelayRow:
@@ -239,22 +246,87 @@ def leasable_among(mailings: list[int]) -> set[int]:
         return {row[0] for row in cursor.fetchall()}
 
 
-def workers() -> list[WorkerRow]:
-    """Return the sender processes that have not ended, with how many people each has on loan."""
-    rows = list(Worker.objects.filter(ended_at__isnull=True).order_by("id")[:200])
-    leased: dict[int, int] = {}
-    for worker, count in Lease.objects.filter(worker__in=rows, state=LeaseState.OPEN).values_list(
-        "worker", "leased_count"
-    ):
-        leased[worker] = leased.get(worker, 0) + count
+def workers(ended_since: datetime | None = None) -> list[WorkerRow]:
+    """Return the sender processes that have not ended, and those that ended lately, newest first.
+
+    Shapes:  at most 200; who has not ended comes first
+    """
+    shown = Q(ended_at__isnull=True)
+    if ended_since is not None:
+        shown |= Q(ended_at__gte=ended_since)
+    rows = list(
+        Worker.objects.filter(shown).order_by(F("ended_at").desc(nulls_first=True), "-id")[:200]
+    )
+    work: dict[int, dict[int, int]] = {}
+    for worker, mailing, count in Lease.objects.filter(
+        worker__in=rows, state=LeaseState.OPEN
+    ).values_list("worker", "mailing", "leased_count"):
+        those = work.setdefault(worker, {})
+        those[mailing] = those.get(mailing, 0) + count
     return [
         WorkerRow(
             id=row.pk,
             host=row.host,
             pid=row.pid,
+            version=row.version,
             started_at=row.started_at,
             seen_at=row.seen_at,
-            leased=leased.get(row.pk, 0),
+            ended_at=row.ended_at,
+            leased=sum(work.get(row.pk, {}).values()),
+            work=tuple(sorted(work.get(row.pk, {}).items())),
         )
         for row in rows
     ]
+
+
+# ---- quotas ----------------------------------------------------------------------------------
+
+
+def quota_usages() -> dict[int, tuple[Usage, ...]]:
+    """Return what counts now against the quotas of every relay that has some."""
+    return grants.usages(Relay.objects.values_list("id", flat=True), grants.database_now())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """When a mailing will be through, as far as quotas and the rate so far can say."""
+
+    ends_at: datetime | None  # None: nothing says
+    waits_until: datetime | None  # with no room in any quota now: when some comes back
+
+
+def outlook(mailing_id: int, *, left: int, per_second: float | None = None) -> Outlook:
+    """Estimate when so many people more will have been offered a mailing.
+
+    What several relays carry together is shared among them as their tightest quotas are; one
+    without a quota carries all.
+    """
+    row = Mailing.objects.filter(pk=mailing_id).values_list("mail_class", "audience_rule").first()
+    if row is None:
+        return Outlook(ends_at=None, waits_until=None)
+    parcel = Parcel(row[0], groups_of(row[1]))
+    relays = Relay.objects.filter(active=True).values_list("id", "classes", "groups")
+    serving = [
+        pk
+        for pk, classes, groups in relays
+        if serves(Route(relay=pk, classes=frozenset(classes), groups=frozenset(groups)), parcel)
+    ]
+    now = grants.database_now()
+    held = grants.usages(serving, now)
+    free = [pk for pk in serving if pk not in held]
+    if free or not held:
+        return Outlook(ends_at=ends_at(left, [], now, per_second=per_second), waits_until=None)
+    carries = {
+        pk: min(usage.quota.most / SPANS[usage.quota.window].total_seconds() for usage in those)
+        for pk, those in held.items()
+    }
+    whole = sum(carries.values())
+    ends = [
+        ends_at(ceil(left * carries[pk] / whole), those, now, per_second=per_second)
+        for pk, those in held.items()
+    ]
+    waits = [allows_again_at(those, now) for those in held.values()]
+    return Outlook(
+        ends_at=max((end for end in ends if end is not None), default=None),
+        waits_until=None if None in waits else min(wait for wait in waits if wait is not None),
+    )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circular.dispatch.choosing import Parcel, Route, choose, serves, why_none
+from circular.dispatch.choosing import Parcel, Route, choose, groups_of, serves, why_none
 from circular.dispatch.trouble import Trouble
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
@@ -64,6 +64,20 @@ def test_a_relay_serves_whom_the_office_says(
     route = Route(relay=1, classes=frozenset(classes), groups=frozenset(groups))
 
     assert serves(route, parcel) is does
+
+
+@pytest.mark.parametrize(
+    ("rule", "groups"),
+    [
+        ({"clauses": [{"groups": ["student"]}, {"groups": ["teaching"], "campuses": ["Sur"]}]}, {"student", "teaching"}),
+        ({"clauses": [{"groups": ["student"]}, {"campuses": ["Sur"]}]}, None),
+        ({"clauses": [{}]}, None),
+        ({"clauses": []}, None),
+        (None, None),
+    ],
+)  # fmt: skip
+def test_the_groups_of_an_audience(rule: object, groups: set[str] | None) -> None:
+    assert groups_of(rule) == groups
 
 
 @pytest.mark.parametrize(
