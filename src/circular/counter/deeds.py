@@ -153,6 +153,7 @@ DEEDS: tuple[Deed, ...] = (
         slug="revisar-urgencia",
         label=_("Anotar que la urgencia se revisó"),
         icon="eye-check",
+        page=True,
         filled=True,
         heading=_("Revise si era urgente"),
     ),

@@ -6,8 +6,9 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from circular.counter import (
     audiences,
@@ -34,6 +35,7 @@ from circular.workflow import queries as workflow
 from circular.workflow.acts import Act
 from circular.workflow.calendar import Calendar
 from circular.workflow.models import Attachment, Correspondence, Request
+from circular.workflow.services.desk import digest_of
 from circular.workflow.states import State, Verdict
 
 VIEWS = ("escritorio", "telefono", "texto")
@@ -299,7 +301,9 @@ def post_part(case: casefile.CaseFile) -> list[dict[str, Any]]:
     return found
 
 
-def facts_part(row: Request, case: casefile.CaseFile) -> list[tuple[str, str]]:
+def facts_part(
+    row: Request, case: casefile.CaseFile, reader: queries.Reader
+) -> list[tuple[str, str]]:
     """Return the other fields of the request."""
     version = row.version
     found: list[tuple[str, str]] = []
@@ -331,9 +335,61 @@ def facts_part(row: Request, case: casefile.CaseFile) -> list[tuple[str, str]]:
             f"{case.procedure.code}, v{case.procedure.version}",
         )
     )
-    if row.erratum_of is not None and row.erratum_of.filing_number:
-        found.append((_("Fe de erratas de"), row.erratum_of.filing_number))
+    for name, other in (
+        (_("Fe de erratas de"), row.erratum_of),
+        (_("A partir de"), row.copied_from),
+    ):
+        if other is not None and other.filing_number:
+            found.append((name, _linked(other.filing_number)))
+    for number, is_erratum in queries.made_from(reader, row.pk):
+        name = _("Tiene fe de erratas") if is_erratum else _("Dio origen a")
+        found.append((name, _linked(number)))
     return found
+
+
+def _linked(number: str) -> str:
+    """Return a filing number that leads to its case."""
+    return format_html('<a href="{}">{}</a>', reverse("case", args=[number]), number)
+
+
+# Acts whose reason stands in the row alone, and the state in which it is of use.
+REASONS = {
+    State.IN_REVIEW: ("sent_back", gettext_lazy("Devuelta a Comunicaciones con esta razón:")),
+    State.CONFIRMED: ("reopened", gettext_lazy("Reabierta con esta razón:")),
+    State.CLOSED: ("closed", gettext_lazy("Cerrada con esta razón:")),
+}
+
+
+def reasons_part(row: Request, case: casefile.CaseFile) -> list[dict[str, Any]]:
+    """Return the words behind an urgency, and behind the act that led to the state."""
+    notes: list[dict[str, Any]] = []
+    if row.urgent and row.urgent_because:
+        by = case.people.get(row.urgent_by_id or 0, "")
+        notes.append(
+            {
+                "tone": "c-warn",
+                "icon": "urgent",
+                "fact": _("%(person)s declaró la urgencia:") % {"person": by},
+                "rest": row.urgent_because,
+            }
+        )
+    if row.urgent_review:
+        notes.append(
+            {
+                "tone": "c-idle",
+                "icon": "eye-check",
+                "fact": _("Al revisar la urgencia se encontró:"),
+                "rest": row.urgent_review,
+            }
+        )
+    act, words = REASONS.get(State(row.state), ("", ""))
+    last = next((entry for entry in reversed(case.entries) if entry.act == act), None)
+    # The row keeps the last reason given; the entry's digest says whether it is this act's.
+    if last is not None and last.facts.get("reason") == digest_of(row.ended_because):
+        notes.append(
+            {"tone": "c-idle", "icon": "message", "fact": words, "rest": row.ended_because}
+        )
+    return notes
 
 
 def notes_part(row: Request) -> list[dict[str, Any]]:
@@ -463,7 +519,7 @@ def case_page(request: HttpRequest, row: Request) -> dict[str, Any]:
         **audience,
         **clock_part(case, desk.calendar(request)),
         **verdict_part(row, case),
-        "notes": notes_part(row),
+        "notes": [*notes_part(row), *reasons_part(row, case)],
         "phases": casefile.phases(case, between),
         "post": post_part(case),
         "attachments": list(Attachment.objects.filter(request=row).order_by("added_at")),
@@ -474,7 +530,7 @@ def case_page(request: HttpRequest, row: Request) -> dict[str, Any]:
         % {"count": formats.figure(entries, trays.lang())},
         "chain_ok": chain,
         "chain_word": _("Cadena íntegra") if chain else _("La cadena no cuadra"),
-        "facts": facts_part(row, case),
+        "facts": facts_part(row, case, desk.reader(request)),
         "bar": acts_part(request, row, case, digest=digest, count=count),
         "anchor": anchor_part(row),
     }

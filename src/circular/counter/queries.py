@@ -304,6 +304,18 @@ def open_duties(request_ids: Iterable[int]) -> dict[int, Duty]:
     return {duty.request_id: duty for duty in rows}
 
 
+def made_from(reader: Reader, request_id: int) -> list[tuple[str, bool]]:
+    """Return the filed cases that were made from a case, and whether each is its erratum."""
+    rows = visible_to(reader).filter(
+        Q(erratum_of=request_id) | Q(copied_from=request_id), filing_number__isnull=False
+    )
+    return [
+        (number, original == request_id)
+        for number, original in rows.order_by("pk").values_list("filing_number", "erratum_of")[:20]
+        if number
+    ]
+
+
 def names_of(person_ids: Iterable[int]) -> dict[int, str]:
     """Return the full names of people, in one query."""
     return dict(

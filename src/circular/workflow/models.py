@@ -89,6 +89,8 @@ class Request(models.Model):
     urgent_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True
     )
+    urgent_because = models.TextField(blank=True)
+    urgent_review = models.TextField(blank=True)  # what was found when it was looked at again
     reviewed_afterwards_at = models.DateTimeField(null=True)
 
     acknowledged_at = models.DateTimeField(null=True)

@@ -239,7 +239,7 @@ def carry_out(
         case Act.RESEND_MISSING:
             return services.resend_missing(pk, by=by, reason=given["reason"])
         case Act.REVIEW_AFTERWARDS:
-            return services.review_afterwards(pk, by=by)
+            return services.review_afterwards(pk, by=by, note=given["reason"])
         case Act.DECLARE_URGENT:
             return services.declare_urgent(pk, by=by, reason=given["reason"])
         case Act.CLOSE:
@@ -329,6 +329,7 @@ def form_of(deed: deeds.Deed, row: Request, data: Any = None, files: Any = None)
             | Act.FIND_NOT_SENT
             | Act.RESEND_MISSING
             | Act.DECLARE_URGENT
+            | Act.REVIEW_AFTERWARDS
             | Act.ASK_MISSING
         ):
             label, need = reason_words(deed.act)
@@ -350,6 +351,7 @@ def reason_words(what: Act) -> tuple[str, str]:
         ),
         Act.RESEND_MISSING: (_("Por qué se reenvía"), _("Escriba por qué se reenvía")),
         Act.DECLARE_URGENT: (_("Por qué no puede esperar"), _("Escriba por qué no puede esperar")),
+        Act.REVIEW_AFTERWARDS: (_("Qué se encontró"), _("Escriba qué se encontró al revisarla")),
         Act.ASK_MISSING: (_("Qué falta"), _("Escriba qué falta")),
     }[what]
 

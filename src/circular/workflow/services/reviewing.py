@@ -261,6 +261,8 @@ def declare_urgent(request_id: int, *, by: Actor, reason: str) -> Moved | NotMov
     case = open_case(request_id, by=by)
     decision = case.attempt(Act.DECLARE_URGENT, reason=digest_of(reason))
     if isinstance(decision, Moved):
+        case.row.urgent_because = reason.strip()
+        case.row.save(update_fields=["urgent_because"])
         _shorten(case, case.at)
         if case.row.filing_number:
             writing.tell_urgency(case, reason)
@@ -286,6 +288,8 @@ def review_afterwards(request_id: int, *, by: Actor, note: str = "") -> Moved | 
     case = open_case(request_id, by=by)
     decision = case.attempt(Act.REVIEW_AFTERWARDS, reason=digest_of(note))
     if isinstance(decision, Moved):
+        case.row.urgent_review = note.strip()
+        case.row.save(update_fields=["urgent_review"])
         case.prove()
     return decision
 
