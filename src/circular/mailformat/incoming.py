@@ -25,6 +25,7 @@ import binascii
 import codecs
 import quopri
 import re
+import string
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -147,6 +148,8 @@ _CONTROLS = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
 )
 _BODY_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+# Deleted by `translate`: a regular expression keeps a piece for each octet, a hundred times the body.
+_NOT_BASE64 = bytes(sorted(set(range(256)) - set(string.printable[:62].encode() + b"+/")))
 _BLANK_LINE = re.compile(rb"\n\r?\n")  # begins with a literal: found ten times sooner
 _FIELD = re.compile(r"([!-9;-~]{1,76})[ \t]*:")
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,900}>")
@@ -350,7 +353,7 @@ class _Reading:
         return body
 
     def _base64(self, body: bytes) -> bytes:
-        kept = re.sub(rb"[^A-Za-z0-9+/]", b"", body.partition(b"=")[0] if b"=" in body else body)
+        kept = body.partition(b"=")[0].translate(None, _NOT_BASE64)
         if len(kept) % 4 == 1:
             self.defects.add(Defect.BAD_ENCODING)
             kept = kept[:-1]
@@ -483,7 +486,7 @@ def _word_octets(encoding: str, text: str, charset: str) -> bytes:
     except (LookupError, UnicodeError, ValueError):
         octets = text.encode("utf-8", "replace")
     if encoding in "bB":
-        kept = re.sub(rb"[^A-Za-z0-9+/]", b"", octets)
+        kept = octets.translate(None, _NOT_BASE64)
         kept = kept[:-1] if len(kept) % 4 == 1 else kept
         return base64.b64decode(kept + b"=" * (-len(kept) % 4))
     return quopri.decodestring(octets.replace(b"_", b"=20"))

@@ -1,6 +1,7 @@
 """Any bytes are read as a message, within bounds, and the traps of the trade are none."""
 
 import re
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -322,3 +323,16 @@ def test_soft_line_ends_are_joined() -> None:
 
 def test_a_header_of_fifty_megabytes_is_cut() -> None:
     assert Defect.HEADER_TOO_LONG in parse(b"X: " + b"a" * 50_000_000 + b"\r\n\r\n").defects
+
+
+def test_a_body_of_octets_that_are_no_base64_costs_a_few_times_its_length() -> None:
+    body = (
+        b"Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n" + b"!" * 1_000_000
+    )
+    tracemalloc.start()
+
+    parse(body)
+
+    _now, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 10 * len(body)
