@@ -149,7 +149,9 @@ _CONTROLS = re.compile(
 )
 _BODY_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 # Deleted by `translate`: a regular expression keeps a piece for each octet, a hundred times the body.
-_NOT_BASE64 = bytes(sorted(set(range(256)) - set(string.printable[:62].encode() + b"+/")))
+_NOT_BASE64 = bytes(
+    sorted(set(range(256)) - set((string.ascii_letters + string.digits + "+/").encode()))
+)
 _BLANK_LINE = re.compile(rb"\n\r?\n")  # begins with a literal: found ten times sooner
 _FIELD = re.compile(r"([!-9;-~]{1,76})[ \t]*:")
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,900}>")
