@@ -24,6 +24,7 @@ PAGES = (
     ("paula", "{sending}"),
     ("anna", "{returned}"),
     ("paula", "{closed}?vista=texto"),
+    ("paula", "{closed}/constancia"),
     ("paula", "{external}"),
     ("otto", "{sending}/envio"),
     ("otto", "{sending}/actos/cancelar"),

@@ -160,3 +160,21 @@ def test_the_frame_shows_a_message_that_nobody_gets(town: Town, browser: SignIn)
 def test_a_frame_without_a_mail_domain_says_what_is_missing(first: Client) -> None:
     assert "Falta el dominio de correo de la institución." in said(first, "/administracion/marco")
     assert first.get("/administracion/marco/muestra").status_code == 404
+
+
+def test_the_certificate_of_a_closed_case_says_who_when_and_how_many(
+    town: Town, browser: SignIn
+) -> None:
+    html = said(browser("paula"), f"/e/{town.cases['closed']}/constancia")
+
+    assert "Constancia de un correo masivo" in html
+    assert "5. Verificar que se envió" in html
+    assert "cuadra" in html
+    assert "La cadena del expediente está íntegra hasta el asiento" in html
+
+
+def test_only_a_closed_case_has_a_certificate_and_only_for_its_readers(
+    town: Town, browser: SignIn
+) -> None:
+    assert browser("paula").get(f"/e/{town.cases['sent']}/constancia").status_code == 404
+    assert browser("mallory").get(f"/e/{town.cases['closed']}/constancia").status_code == 404
