@@ -183,6 +183,8 @@ def django_db_modify_db_settings(
     with embedded.attached(django_settings.CIRCULAR.data_folder) as attachment:
         with psycopg.connect(attachment.url) as server:
             server.execute(
-                "ALTER ROLE circular SET synchronous_commit = off"
-            )  # tests survive no crash
+                "SELECT pg_advisory_xact_lock(1)"
+            )  # the workers come one after the other
+            # Tests survive no crash.
+            server.execute("ALTER ROLE circular SET synchronous_commit = off")
         yield

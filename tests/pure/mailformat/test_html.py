@@ -54,8 +54,8 @@ def test_it_never_raises(html: str) -> None:
          "quotation", "attributes", "unended", "titles"],
 )  # fmt: skip
 def test_a_bomb_is_read_in_reasonable_time(bomb: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()  # whatever else the machine does
 
     text_of(bomb)
 
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
