@@ -53,6 +53,8 @@ def frame_preview(request: HttpRequest) -> HttpResponse:
 def _specimen(request: HttpRequest) -> Preview | None:
     """Return a message that nobody sends, within the frame; None while the mail domain is missing."""
     house = desk.institution(request)
+    if not house.domain:
+        return None
     draft = Draft(
         sender_name=house.name,
         sender_address=f"ejemplo@{house.domain}",
