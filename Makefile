@@ -8,7 +8,7 @@ SOURCES := src tests tools
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env demo up test check fix lock assets catalogues clean check-lint check-format check-rules \
+.PHONY: help env demo up test faults check fix lock assets catalogues clean check-lint check-format check-rules \
 	check-sentences check-imports check-types check-templates check-migrations check-django
 
 help: ## list what one can do
@@ -23,9 +23,13 @@ up: $(VENV)/.base ## run Circular on ./data (see README, "Run it for real")
 	@$(PY) -m circular up $(ARGS)
 
 # Without CIRCULAR_DATABASE_URL the tests start the included PostgreSQL in a folder of their own.
-test: $(VENV)/.dev ## run every test; ARGS="tests/pure -x"
+test: $(VENV)/.dev ## run every test on every core; ARGS="tests/pure -x", ARGS="-n 0"
 	@CIRCULAR_DATA_FOLDER=$${CIRCULAR_DATA_FOLDER:-build/test-data} \
 	  $(PY) -m pytest -n auto --dist loadgroup $(ARGS)
+
+# Needs root for namespaces, and strace, faketime and iproute2 of Debian.
+faults: $(VENV)/.dev ## kill, cut and fill what Circular sends with; ARGS="--full --scenario 1"
+	@PYTHONPATH=tests $(PY) -m faults $(ARGS)
 
 # Every process that a test starts would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE

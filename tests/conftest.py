@@ -111,10 +111,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item, yes in together.items():
         if yes:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
-    tiers = ("house", "rooms", "pure")
-    items.sort(
-        key=lambda item: (tiers.index(item.path.relative_to(TESTS).parts[0]), not together[item])
-    )
+    slow = {"house": 0, "rooms": 1}
+    items.sort(key=lambda item: (slow.get(item.nodeid.split("/")[1], 2), not together[item]))
 
 
 def pytest_collection_finish() -> None:
