@@ -37,7 +37,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 from circular.smtp import commands
 from circular.smtp.bodies import FINAL_DOT, Body
@@ -112,6 +112,7 @@ class _Ruling(NamedTuple):
     reply: Reply
 
 
+@final
 @dataclass(slots=True)
 class _Offer:
     """What is known of an envelope that has begun and is not finished."""
@@ -126,6 +127,7 @@ class _Offer:
     said: int = 0  # commands whose octets were taken, ends of bodies included
     heard: int = 0  # replies to them
     mail_accepted: bool = False
+    easy: int = 0  # so many replies need only be noted where they are 250
     ruling: _Ruling | None = None
     wire: bytes | None = None  # a long body while it is being written
     written: int = 0
@@ -277,7 +279,7 @@ class Conversation:
         )
         if not self._bdat:
             lines.append(b"DATA\r\n")
-        offer = _Offer(key, lines, people, body, set(people), cleared)
+        offer = _Offer(key, lines, people, body, set(people), cleared, easy=len(people) + 1)
         self._offers[key] = offer
         self._octets += body.octets
         self._queue.append(offer)
@@ -353,19 +355,35 @@ class Conversation:
         reader = self._reader
         replies = reader.read(data)
         events: list[Event] = []
+        expected = self._expected
         left = len(replies)
+        self.progress += left
         for reply in replies:
             left -= 1
-            self.progress += 1
-            if not self._expected:
+            first = expected[0] if expected else None
+            if type(first) is _Offer:
+                position = first.heard
+                if (
+                    reply.code == 250
+                    and position < first.easy
+                    and position + 1 < first.said
+                    and self._parting is None
+                ):
+                    # Nearly every reply: what `_hear` does with a yes to MAIL or RCPT, and no more.
+                    first.heard = position + 1
+                    if position:
+                        first.standing.add(first.people[position - 1])
+                    else:
+                        first.mail_accepted = True
+                    continue
+                self._hear(first, reply, events)
+            elif first is None:
                 self._hear_unasked(reply, events)
             else:
-                first = self._expected[0]
-                if isinstance(first, _Offer):
-                    self._hear(first, reply, events)
-                else:
-                    self._expected.popleft()
-                    self._hear_in_session(first, reply, events, more=left > 0)
+                expected.popleft()
+                if first is _RSET and reply.code == 250:
+                    continue
+                self._hear_in_session(first, reply, events, more=left > 0)
             if self._parting is not None and not self._over:
                 self._went_on = self._went_on or reply.code != SERVICE_NOT_AVAILABLE
                 self._look_whether_all_is_said(events)
@@ -567,7 +585,7 @@ class Conversation:
             else:
                 self._settle(offer, person, verdict, Phase.RCPT, reply, events)
         else:
-            offer.ruling = _Ruling(verdict, Phase.MAIL, reply)
+            offer.easy, offer.ruling = 0, _Ruling(verdict, Phase.MAIL, reply)
             if not offer.chunk_end and offer.last < 0:  # nothing of the body has left
                 self._rule(offer, offer.ruling, sorted(offer.open), events)
                 if not self.capabilities.pipelining or self._bdat:
@@ -669,6 +687,11 @@ class Conversation:
             offer.last += 1
         else:
             who = sorted(offer.standing) if len(offer.standing) > 1 else list(offer.standing)
+            if verdict is Verdict.ACCEPTED and ruling is None:  # nearly every end of all
+                for person in who:
+                    events.append(Settled(offer.key, person, verdict, Phase.DOT, reply, ""))
+                self._finish(offer, events, is_clean=True)
+                return
         if ruling is None:
             self._settle(offer, who, verdict, Phase.DOT, reply, events)
         elif verdict is Verdict.ACCEPTED:
@@ -693,7 +716,7 @@ class Conversation:
         phase = self._phase_of(offer, position)
         if offer.handed_over:
             if not position:
-                offer.ruling = offer.ruling or _Ruling(Verdict.UNTRIED, phase, reply)
+                offer.easy, offer.ruling = 0, _Ruling(Verdict.UNTRIED, phase, reply)
             else:
                 self._settle_by_421(offer, offer.people[position - 1], reply, events)
         self._part(offer, phase, reply, events)

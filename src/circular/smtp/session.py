@@ -4,6 +4,14 @@ Reading never waits for writing: the transport buffers what the relay does not t
 piece of a body is taken only when that buffer has room, so unread replies cannot fill a window
 (RFC 2920 §3.1) and a refusal stops a body that is still being written.
 
+Two ways to use a session. A `Watcher` is called from within the event loop, once for all that one
+read brought, and what it begins leaves in one write when it returns: no task, future or timer is made
+for a message. Without one, `await session.events()` gives the same events.
+
+The owner's record. `Watcher.handing_over` is called before the write that holds the end of a body,
+`Watcher.happened` right after the read that holds its reply; so a journal written in both knows, at
+every moment, who was handed over and who was answered.
+
 Time-outs run per phase, from the last whole reply or the last piece written; a relay that sends
 one octet now and then makes no progress. RFC 5321 §4.5.3.2 gives the ceilings.
 
@@ -12,18 +20,23 @@ When it fails: `open_session` raises `SessionFailedError`; afterwards everything
 
 import asyncio
 import contextlib
+import logging
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Protocol
 
 from typing_extensions import override
 
 from circular.smtp.capabilities import Capabilities
+from circular.smtp.connecting import connect
 from circular.smtp.events import Event, Lost, Phase, Ready, TlsWanted
 from circular.smtp.protocol import CHUNK_OCTETS, Conversation, Encryption, Envelope, Manners
 from circular.smtp.replies import Reply
+
+logger = logging.getLogger(__name__)
 
 # Seconds. RFC 5321 §4.5.3.2 names minutes of patience as the least a client should have for a busy
 # server across the world; a relay is near, so only the answer to the dot keeps the RFC's figure:
@@ -46,6 +59,9 @@ DEFAULT_SECONDS: Mapping[Phase, float] = MappingProxyType(
     }
 )
 # A half-open connection is noticed within a minute (research/reliability.md §6, scenario 12).
+READ_OCTETS = 65_536  # of one read: some 500 replies
+TICK_SECONDS = 1.0  # how often time-outs are looked at
+CONTEXT_SECONDS = 600  # for which an authority's certificates are not read again
 KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_COUNT = 30, 10, 3
 USER_TIMEOUT_MS = 60_000
 
@@ -78,24 +94,40 @@ class Timeouts:
         """Give the patience for one phase."""
         return self.seconds.get(phase, DEFAULT_SECONDS[phase])
 
+    @property
+    def shortest(self) -> float:
+        """The least patience there is."""
+        return min(self.of(phase) for phase in Phase)
+
     @classmethod
     def at_most(cls, ceiling: float) -> "Timeouts":
         """Give the defaults, none of them longer than this."""
         return cls({phase: min(wait, ceiling) for phase, wait in DEFAULT_SECONDS.items()})
 
 
-def _tls_context(place: Place) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=None)
-    if place.cafile:
-        context.load_verify_locations(place.cafile)
-    if not place.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much one connection is used before it is replaced; a load balancer needs that."""
+
+    messages: int = 500
+    seconds: float = 600.0
 
 
-class _Wire(asyncio.Protocol):
-    """The transport's side: hands octets to the conversation and wakes the session."""
+class Watcher(Protocol):
+    """The owner's side of a session; both are called in the event loop and must not block."""
+
+    def handing_over(self, session: "Session", keys: list[int]) -> None:
+        """Record that these envelopes are about to be handed over; the write follows.
+
+        When it raises, nothing of that write leaves: the session ends and those are untried.
+        """
+
+    def happened(self, session: "Session", events: list[Event]) -> None:
+        """Take the events of one read, in order; may call `begin` while there is `room`."""
+
+
+class _Wire(asyncio.BufferedProtocol):
+    """The transport's side: hands octets to the conversation and wakes or calls the owner."""
 
     def __init__(self, conversation: Conversation) -> None:
         self.conversation = conversation
@@ -103,18 +135,26 @@ class _Wire(asyncio.Protocol):
         self.wake = asyncio.Event()
         self.transport: asyncio.Transport | None = None
         self.broken: Exception | None = None
-        self._full = False
+        self.watcher: Watcher | None = None
+        self.session: Session | None = None
+        self._buffer = bytearray(READ_OCTETS)
+        self._view = memoryview(self._buffer)
+        self._full = self._busy = False
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
+        self._full = False
         transport.set_write_buffer_limits(high=CHUNK_OCTETS)
 
     @override
-    def data_received(self, data: bytes) -> None:
-        self.note(self.conversation.receive(data))
-        self.flush()
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return self._buffer
+
+    @override
+    def buffer_updated(self, nbytes: int) -> None:
+        self.note(self.conversation.receive(bytes(self._view[:nbytes])))
 
     @override
     def eof_received(self) -> None:
@@ -134,28 +174,71 @@ class _Wire(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._full = False
         self.flush()
-        self.wake.set()  # a piece left: the patience for the next one starts now
 
     def note(self, events: list[Event]) -> None:
-        if events:
-            self.events += events
+        """Pass events on to the owner, then write what there is to say."""
+        self.events += events
+        if self._busy:
+            return  # begun from within the watcher: the loop below goes on
+        watcher, session = self.watcher, self.session
+        if watcher is None or session is None:
+            if events:
+                self.wake.set()
+        else:
+            self._busy = True
+            try:
+                while self.events:
+                    happened, self.events = self.events, []
+                    watcher.happened(session, happened)
+            finally:
+                self._busy = False
+        if self.conversation.is_over:
             self.wake.set()
+            if watcher is not None and self.transport is not None:
+                self.transport.abort()
+        else:
+            self.flush()
 
     def flush(self) -> None:
-        transport = self.transport
-        while transport is not None and not self._full and not transport.is_closing():
-            octets = self.conversation.take_outgoing()
+        """Write what may be said, as long as the transport takes it."""
+        transport, conversation = self.transport, self.conversation
+        while transport is not None and not (self._full or self._busy or transport.is_closing()):
+            octets = conversation.take_outgoing()
             if not octets:
                 return
+            keys = conversation.take_handed_over()
+            if keys and self.watcher is not None and not self._record(keys):
+                return
             transport.write(octets)
+
+    def _record(self, keys: list[int]) -> bool:
+        """Let the owner record who is handed over; without a record nothing leaves."""
+        assert self.watcher is not None
+        assert self.session is not None
+        try:
+            self.watcher.handing_over(self.session, keys)
+        except Exception:
+            # One of the three loops that catch everything (style.md §6.3): the end of the session
+            # says of each what became of them.
+            logger.exception("hand-over not recorded")
+            self.note(self.conversation.abandon("not_recorded", unwritten=keys))
+            return False
+        return True
 
 
 class Session:
     """One connection to a relay that is past the greeting; made by `open_session`."""
 
-    def __init__(self, wire: _Wire, timeouts: Timeouts) -> None:
+    def __init__(self, wire: _Wire, timeouts: Timeouts, limits: Limits) -> None:
         self._wire = wire
         self._timeouts = timeouts
+        self._limits = limits
+        self._loop = asyncio.get_running_loop()
+        self._opened = self._moved = self._loop.time()
+        self._progress = -1
+        self._begun = 0
+        self._tick_seconds = min(TICK_SECONDS, timeouts.shortest / 4)
+        self._ticking = self._loop.call_later(self._tick_seconds, self._tick)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -168,6 +251,32 @@ class Session:
         return self._wire.conversation.is_ready
 
     @property
+    def is_over(self) -> bool:
+        """Whether this session has ended."""
+        return self._wire.conversation.is_over
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether it has carried as many messages, or lasted as long, as a connection should."""
+        most = self.capabilities.mail_max or self._limits.messages
+        old = self._loop.time() - self._opened >= self._limits.seconds
+        return old or self._begun >= min(most, self._limits.messages)
+
+    @property
+    def room(self) -> int:
+        """How many envelopes may begin now; 0 when it is full, spent or over."""
+        room = self._wire.conversation.room
+        if not room or self.is_spent:
+            return 0
+        most = min(self.capabilities.mail_max or self._limits.messages, self._limits.messages)
+        return min(room, most - self._begun)
+
+    @property
+    def offering(self) -> int:
+        """How many envelopes have begun and are not finished."""
+        return self._wire.conversation.open_offers
+
+    @property
     def has_events(self) -> bool:
         """Whether `events()` would answer at once."""
         return bool(self._wire.events)
@@ -176,10 +285,25 @@ class Session:
         """Whether this envelope has begun and is not finished."""
         return self._wire.conversation.is_offering(key)
 
+    def watch(self, watcher: Watcher) -> None:
+        """Call this owner from now on; what happened so far comes at once."""
+        self._wire.watcher = watcher
+        self._wire.session = self
+        self._wire.note([])
+
     def begin(self, envelope: Envelope, *, cleared: bool = False) -> None:
-        """Offer an envelope; what becomes of it comes out of `events()`."""
+        """Offer an envelope; what becomes of it comes as events."""
+        self._begun += 1
         self._wire.note(self._wire.conversation.begin(envelope, cleared=cleared))
-        self._wire.flush()
+
+    def begin_all(self, envelopes: Iterable[Envelope]) -> None:
+        """Offer several envelopes, cleared, in as few writes as they fit in."""
+        begin = self._wire.conversation.begin
+        events: list[Event] = []
+        for envelope in envelopes:
+            self._begun += 1
+            events += begin(envelope, cleared=True)
+        self._wire.note(events)
 
     def clear(self, key: int) -> None:
         """Allow this envelope's body to leave: its offer is on record."""
@@ -187,7 +311,7 @@ class Session:
         self._wire.flush()
 
     def abandon(self, why: str) -> None:
-        """End it at once from our side; everybody open is settled in `events()`."""
+        """End it at once from our side; everybody open is settled, as events."""
         self._wire.note(self._wire.conversation.abandon(why))
         self.abort()
 
@@ -206,51 +330,66 @@ class Session:
             if wire.conversation.is_over:
                 return []
             wire.flush()
-            await self._wait()
+            wire.wake.clear()
+            await wire.wake.wait()
         if wire.conversation.is_over:
             self.abort()
         return self.left_over()
 
-    async def _wait(self) -> None:
-        """Wait until something happens, as long as there is progress in time."""
-        wire = self._wire
-        phase, progress = wire.conversation.phase, wire.conversation.progress
-        try:
-            async with asyncio.timeout(self._timeouts.of(phase)):
-                while not wire.events and wire.conversation.progress == progress:
-                    wire.wake.clear()
-                    await wire.wake.wait()
-        except TimeoutError:
-            wire.note(wire.conversation.abandon(f"timeout_at_{phase}"))
+    def _tick(self) -> None:
+        """Look whether there was progress within the patience for what is awaited."""
+        conversation = self._wire.conversation
+        if conversation.is_over:
+            return
+        now = self._loop.time()
+        if conversation.progress != self._progress:
+            self._progress, self._moved = conversation.progress, now
+        elif now - self._moved >= self._timeouts.of(conversation.phase):
+            self._wire.note(conversation.abandon(f"timeout_at_{conversation.phase}"))
+            return
+        self._ticking = self._loop.call_later(self._tick_seconds, self._tick)
 
     async def quit(self) -> None:
         """Say goodbye and close; never takes longer than the patience for QUIT."""
-        self._wire.conversation.quit()
+        wire = self._wire
+        wire.conversation.quit()
+        wire.flush()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._timeouts.of(Phase.QUIT)):
-                while not self._wire.conversation.is_over:
-                    await self.events()
+                while not wire.conversation.is_over:
+                    wire.wake.clear()
+                    await wire.wake.wait()
         self.abort()
 
     def abort(self) -> None:
         """Close the socket now."""
+        self._ticking.cancel()
         if self._wire.transport is not None:
             self._wire.transport.abort()
 
 
-async def open_session(place: Place, manners: Manners, timeouts: Timeouts | None = None) -> Session:
+async def open_session(
+    place: Place,
+    manners: Manners,
+    timeouts: Timeouts | None = None,
+    *,
+    limits: Limits | None = None,
+    watcher: Watcher | None = None,
+) -> Session:
     """Connect, greet, encrypt and sign in; give a session that is ready for envelopes.
 
     Raises: SessionFailedError, nothing else
     """
     patience = timeouts or Timeouts()
     wire = await _connect(place, manners, patience)
-    session = Session(wire, patience)
+    session = Session(wire, patience, limits or Limits())
     try:
         await _greet(session, wire, place, patience)
     except BaseException:
         session.abort()
         raise
+    if watcher is not None:
+        session.watch(watcher)
     return session
 
 
@@ -277,20 +416,42 @@ def _detail(wire: _Wire, reply: Reply | None) -> str:
     return str(wire.broken or "")
 
 
+_contexts: dict[Place, tuple[float, ssl.SSLContext]] = {}
+
+
+def _tls_context(place: Place) -> ssl.SSLContext:
+    """Give what proves a relay; reading all authorities takes milliseconds, so it is kept a while."""
+    now = asyncio.get_running_loop().time()
+    kept = _contexts.get(place)
+    if kept is not None and 0 <= now - kept[0] < CONTEXT_SECONDS:
+        return kept[1]
+    context = ssl.create_default_context()
+    if place.cafile:
+        context.load_verify_locations(place.cafile)
+    if not place.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    _contexts[place] = (now, context)
+    return context
+
+
 async def _connect(place: Place, manners: Manners, timeouts: Timeouts) -> _Wire:
     loop = asyncio.get_running_loop()
-    tls = _tls_context(place) if manners.encryption is Encryption.TLS else None
     why, detail = "", ""
     try:
         async with asyncio.timeout(timeouts.of(Phase.CONNECT)):
-            transport, wire = await loop.create_connection(
-                lambda: _Wire(Conversation(manners)),
-                place.host,
-                place.port,
-                ssl=tls,
-                server_hostname=place.host if tls else None,
-                happy_eyeballs_delay=0.25,  # RFC 8305 §5: a quarter of a second before IPv4
-            )
+            tls = _tls_context(place) if manners.encryption is Encryption.TLS else None
+            link = await connect(place.host, place.port)
+            try:
+                transport, wire = await loop.create_connection(
+                    lambda: _Wire(Conversation(manners)),
+                    sock=link,
+                    ssl=tls,
+                    server_hostname=place.host if tls else None,
+                )
+            except BaseException:
+                link.close()
+                raise
     except ssl.SSLCertVerificationError as error:
         why, detail = "certificate_refused", error.verify_message
     except ssl.SSLError as error:
@@ -299,7 +460,9 @@ async def _connect(place: Place, manners: Manners, timeouts: Timeouts) -> _Wire:
         why = "connect_timeout"
     except socket.gaierror as error:
         why, detail = "name_not_found", str(error.strerror)
-    except (OSError, UnicodeError) as error:
+    except (OSError, ValueError) as error:  # UnicodeError is one; so is a port that cannot be
+        why, detail = "cannot_connect", str(error)
+    except OverflowError as error:
         why, detail = "cannot_connect", str(error)
     else:
         _keep_alive(transport)
@@ -320,12 +483,13 @@ async def _start_tls(wire: _Wire, place: Place, timeouts: Timeouts) -> None:
         why, detail = "certificate_refused", error.verify_message
     except TimeoutError:
         why = "timeout_at_tls"
-    except OSError as error:  # ssl.SSLError is one
+    except (OSError, ValueError) as error:  # ssl.SSLError is one; a name no certificate can have
         why, detail = "tls_failed", str(error)
     else:
         if transport is not None:
             wire.connection_made(transport)
             wire.conversation.tls_started()
+            wire.flush()
             return
         why = "tls_failed"
     raise SessionFailedError(why, Phase.TLS, detail=detail)
