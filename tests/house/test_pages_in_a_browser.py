@@ -49,6 +49,9 @@ PAGES = (
     ("admin", "/administracion/recesos"),
     ("otto", "/administracion/servidores"),
     ("otto", "/administracion/servidores/nuevo"),
+    ("otto", "/administracion/servidores/nuevo?modelo=amazon_ses"),
+    ("otto", "/administracion/servidores/reglas"),
+    ("otto", "/administracion/procesos"),
     ("paula", "/nada"),
 )
 WIDTHS = (1280, 390)

@@ -1,4 +1,4 @@
-"""What an administrator types about the house: relays, witnesses, time limits, recesses, office hours."""
+"""What an administrator types about the house: witnesses, time limits, recesses, office hours."""
 
 from datetime import time
 from typing import Any
@@ -10,76 +10,8 @@ from django.utils.translation import gettext_lazy
 from typing_extensions import override
 
 from circular.counter.forms import DayField
-from circular.dispatch.models import Security
 
 KEEP = gettext_lazy("Vacía: se conserva la que hay. No se muestra nunca.")
-
-
-class RelayForm(forms.Form):
-    """A mail server that takes our mail."""
-
-    name = forms.CharField(
-        label=gettext_lazy("Nombre"),
-        max_length=80,
-        help_text=gettext_lazy("Como lo llama su oficina, por ejemplo salida-1."),
-        error_messages={"required": gettext_lazy("Escriba un nombre para el servidor")},
-    )
-    host = forms.RegexField(
-        label=gettext_lazy("Servidor"),
-        regex=r"\A[A-Za-z0-9][A-Za-z0-9.:-]{0,252}\Z",
-        help_text=gettext_lazy("Nombre o dirección, por ejemplo correo.universidad.edu.co."),
-        error_messages={
-            "required": gettext_lazy("Escriba el servidor"),
-            "invalid": gettext_lazy("Escriba el servidor sin espacios ni barras"),
-        },
-    )
-    port = forms.IntegerField(
-        label=gettext_lazy("Puerto"),
-        initial=587,
-        min_value=1,
-        max_value=65535,
-        localize=False,
-        help_text=gettext_lazy("587 con STARTTLS, 465 con TLS, 25 dentro del campus."),
-        error_messages={"required": gettext_lazy("Escriba el puerto")},
-    )
-    security = forms.ChoiceField(
-        label=gettext_lazy("Cifrado"), choices=Security.choices, initial=Security.STARTTLS
-    )
-    verify = forms.BooleanField(
-        label=gettext_lazy("Comprobar el certificado"),
-        required=False,
-        initial=True,
-        help_text=gettext_lazy("Solo se apaga con un certificado propio, dentro del campus."),
-    )
-    username = forms.CharField(
-        label=gettext_lazy("Usuario"),
-        max_length=254,
-        required=False,
-        help_text=gettext_lazy("Vacío si el servidor acepta a este equipo sin contraseña."),
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
-    )
-    password = forms.CharField(
-        label=gettext_lazy("Contraseña"),
-        required=False,
-        strip=False,
-        help_text=KEEP,
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-    )
-    max_connections = forms.IntegerField(
-        label=gettext_lazy("Conexiones a la vez, por proceso"),
-        initial=4,
-        min_value=1,
-        max_value=100,
-    )
-    rank = forms.IntegerField(
-        label=gettext_lazy("Orden"),
-        initial=100,
-        min_value=0,
-        max_value=1000,
-        localize=False,
-        help_text=gettext_lazy("El menor se usa primero; el siguiente, mientras este descansa."),
-    )
-    active = forms.BooleanField(label=gettext_lazy("En uso"), required=False, initial=True)
 
 
 class WitnessForm(forms.Form):

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from circular.counter.parts import Tone
 from circular.dispatch.labels import trouble_name
-from circular.dispatch.trouble import PAUSES_OF_RELAYS
+from circular.dispatch.trouble import PAUSES_THAT_END
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +224,7 @@ MACHINES: dict[str, Promise | str] = {
 
 def self_pause(code: str) -> tuple[str, str]:
     """Return why a mailing stands still, and who moves it: the relay's recovery, or a person."""
-    if code in PAUSES_OF_RELAYS:
+    if code in PAUSES_THAT_END:
         return str(trouble_name(code)), gettext("Sigue por sí mismo cuando se pueda.")
     return str(trouble_name(code)), gettext("Corrija la causa; después pulse Pausar y Reanudar.")
 

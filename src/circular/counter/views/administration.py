@@ -1,11 +1,10 @@
-"""What an office may change of the house: relays, witness mailboxes, time limits, recesses, desk rules.
+"""What an office may change of the house: witness mailboxes, time limits, recesses, desk rules.
 
-People, posts, units and senders have pages in their own room; the index leads to them too. A relay is
-kept by the IT Division or the administrator; the rest by the administrator.
+People, posts, units and senders have pages in their own room, relays a view of their own; the index
+leads to them too. All here is kept by the administrator.
 """
 
 from datetime import time, timedelta
-from typing import Any
 
 from django.contrib import messages as told
 from django.contrib.auth.decorators import login_required
@@ -13,18 +12,13 @@ from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import NoReverseMatch, reverse
-from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from circular.counter import desk, formats, labels, relay_words, trays
-from circular.counter.admin_forms import LimitForm, RecessForm, RelayForm, RulesForm, WitnessForm
-from circular.dispatch import queries as relays
-from circular.dispatch import services as dispatch
-from circular.dispatch.errors import PasswordNeededError
-from circular.dispatch.labels import trouble_name
+from circular.counter import desk, labels
+from circular.counter.admin_forms import LimitForm, RecessForm, RulesForm, WitnessForm
 from circular.evidence.actors import Actor
 from circular.mailing import services as mailing
 from circular.mailing.content import ContentError
@@ -99,7 +93,14 @@ DOORS: tuple[tuple[Permission, str, str, Promise, Promise], ...] = (
         "relays",
         "server",
         gettext_lazy("Servidores de salida"),
-        gettext_lazy("Por dónde sale el correo, y cómo están"),
+        gettext_lazy("Por dónde sale el correo, cuánto les cabe y cómo están"),
+    ),
+    (
+        Permission.OPERATE_SENDING,
+        "workers",
+        "gauge",
+        gettext_lazy("Procesos de envío"),
+        gettext_lazy("Qué equipos envían, qué envían y cuándo dieron señal de vida"),
     ),
     (
         Permission.ADMINISTER,
@@ -138,13 +139,9 @@ DOORS: tuple[tuple[Permission, str, str, Promise, Promise], ...] = (
     ),
 )
 
+# What the IT Division keeps and the administrator too.
+OF_BOTH = ("relays", "workers")
 TYPE_IT_AGAIN = gettext_lazy("Escriba otra vez la contraseña: cambió el servidor")
-
-
-def _may_keep_relays(request: HttpRequest) -> Actor:
-    """Return who keeps relays: the IT Division or the administrator."""
-    desk.require(request, Permission.ADMINISTER, Permission.OPERATE_SENDING)
-    return desk.actor(request)
 
 
 def _administrator(request: HttpRequest) -> Actor:
@@ -159,7 +156,8 @@ def index(request: HttpRequest) -> HttpResponse:
     reader = desk.require(request, Permission.ADMINISTER, Permission.OPERATE_SENDING)
     doors = []
     for permission, name, icon, title, told_as in DOORS:
-        if not (reader.may(permission) or (name == "relays" and reader.may(Permission.ADMINISTER))):
+        theirs = name in OF_BOTH and reader.may(Permission.ADMINISTER)
+        if not (reader.may(permission) or theirs):
             continue
         try:
             url = reverse(name)
@@ -167,105 +165,6 @@ def index(request: HttpRequest) -> HttpResponse:
             continue
         doors.append({"url": url, "icon": icon, "title": title, "told": told_as})
     return render(request, "counter/administration.html", {"nav": "administration", "doors": doors})
-
-
-# ---- relays ----------------------------------------------------------------------------------
-
-
-@require_safe
-@login_required
-def relay_list(request: HttpRequest) -> HttpResponse:
-    """List the relays with their health."""
-    _may_keep_relays(request)
-    now = timezone.now()
-    return render(
-        request,
-        "counter/relays.html",
-        {
-            "nav": "administration",
-            "relays": [relay_words.row(one, now) for one in relays.relays()],
-            "workers": relays.workers(),
-        },
-    )
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@login_required
-def relay(request: HttpRequest, relay_id: int | None = None) -> HttpResponse:
-    """Add or change a relay; "Guardar y probar" also greets it and says what it answered."""
-    by = _may_keep_relays(request)
-    row = relays.relay(relay_id) if relay_id is not None else None
-    if relay_id is not None and row is None:
-        raise Http404
-    initial: dict[str, Any] = {}
-    if row is not None:
-        names = ("name", "host", "port", "security", "verify", "username", "max_connections")
-        initial = {name: getattr(row, name) for name in (*names, "rank", "active")}
-    form = RelayForm(request.POST if request.method == "POST" else None, initial=initial)
-    status = 200
-    if request.method == "POST":
-        status = 422
-        if form.is_valid():
-            given = dict(form.cleaned_data)
-            password = given.pop("password")
-            try:
-                saved = dispatch.save_relay(
-                    **given,
-                    password=password or (None if row is not None else ""),
-                    relay_id=relay_id,
-                    by=by,
-                )
-            except PasswordNeededError:
-                form.add_error("password", TYPE_IT_AGAIN)
-            except IntegrityError:
-                form.add_error("name", _("Escriba un nombre que no tenga otro servidor"))
-            else:
-                _tell_test(request, saved, saved=True)
-                return redirect("relays")
-    return render(
-        request,
-        "counter/form.html",
-        {
-            "nav": "administration",
-            "title": row.name if row is not None else _("Nuevo servidor de salida"),
-            "back": reverse("relays"),
-            "back_words": _("Servidores de salida"),
-            "form": form,
-            "button": _("Guardar y probar"),
-        },
-        status=status,
-    )
-
-
-@require_POST
-@login_required
-def relay_test(request: HttpRequest, relay_id: int) -> HttpResponse:
-    """Greet a relay, sign in, and say goodbye; nothing is sent."""
-    _may_keep_relays(request)
-    if relays.relay(relay_id) is None:
-        raise Http404
-    _tell_test(request, relay_id)
-    return redirect("relays")
-
-
-def _tell_test(request: HttpRequest, relay_id: int, *, saved: bool = False) -> None:
-    found = dispatch.test_relay(relay_id, by=desk.actor(request))
-    if found.ok:
-        told.success(
-            request,
-            _("El servidor respondió en %(ms)s ms y acepta a este equipo.")
-            % {"ms": formats.figure(found.milliseconds, trays.lang())},
-        )
-        return
-    words = (
-        _("Se guardó, pero la prueba falló: %(trouble)s. %(detail)s")
-        if saved
-        else _("La prueba falló: %(trouble)s. %(detail)s")
-    )
-    told.error(
-        request,
-        words % {"trouble": str(trouble_name(found.trouble)).lower(), "detail": found.detail},
-    )
 
 
 # ---- witnesses -------------------------------------------------------------------------------
