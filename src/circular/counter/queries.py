@@ -224,7 +224,16 @@ def doubtful(reader: Reader) -> QuerySet[Request]:
     """Return sendings with people in doubt, which wait for the IT Division to decide."""
     if Role.TIC not in reader.roles:
         return Request.objects.none()
-    states = (State.SENDING, State.PAUSED, State.SENT, State.CONFIRMED)
+    # A case that was found not sent, or cancelled half way, still has its doubts.
+    states = (
+        State.FORWARDED,
+        State.SCHEDULED,
+        State.SENDING,
+        State.PAUSED,
+        State.SENT,
+        State.CONFIRMED,
+        State.CANCELLED,
+    )
     rows = Request.objects.filter(
         state__in=[state.value for state in states], mailing__in_doubt__gt=0
     )

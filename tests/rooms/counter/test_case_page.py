@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from circular.counter import queries
 from circular.counter.deeds import DEEDS
 from circular.evidence.actors import CLOCK, DOOR
 from circular.evidence.queries import entries_of
@@ -267,6 +268,8 @@ def test_a_cancelled_sending_offers_nobody_the_message_again(town: Town, browser
     seen = otto.get(f"/e/{number}/envio").content.decode()
     otto.post(f"/e/{number}/envio/dudas/{doubtful.pk}", {"resolution": "offer_again"})
 
+    waiting = queries.doubtful(queries.reader_of(town.people["otto"].pk))
+    assert number in {one.filing_number for one in waiting}
     assert 'value="offer_again"' not in seen
     assert 'value="give_up"' in seen
     doubtful.refresh_from_db()
