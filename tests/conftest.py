@@ -110,9 +110,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     together = {item: _shares_a_module(item) for item in items}
     for item, yes in together.items():
         if yes:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-    slow = {"house": 0, "rooms": 1}
-    items.sort(key=lambda item: (slow.get(item.nodeid.split("/")[1], 2), not together[item]))
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}/{item.path.stem}"))
+    items.sort(
+        key=lambda item: (
+            "tests/house/" not in item.nodeid,
+            "tests/rooms/" not in item.nodeid,
+            not together[item],
+        )
+    )
 
 
 def pytest_collection_finish() -> None:
