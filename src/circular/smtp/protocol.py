@@ -58,9 +58,9 @@ from circular.smtp.replies import Reply, ReplyReader
 from circular.smtp.verdicts import VERDICT_OF_CLASS, Verdict
 
 WRITE_OCTETS = 262_144  # about what leaves in one write; many envelopes in one cost the least
-CHUNK_OCTETS = 65_536  # a long body leaves in pieces of this size, so that a refusal can stop it
-# A body up to this size follows its envelope unasked with CHUNKING; a longer one waits for RCPT.
-EAGER_OCTETS = 65_536
+# A body up to this size leaves at once, with CHUNKING right behind its envelope. A longer one leaves
+# in pieces of this size, with CHUNKING after the answers to RCPT, so that a refusal can stop it.
+CHUNK_OCTETS = 65_536
 BDAT_OCTETS = 262_144  # of one chunk of a long body
 IN_FLIGHT_OCTETS = 2_097_152  # of the bodies on a session, more envelopes wait with their owner
 DATA_DEPTH = 2  # one whose body travels, one behind it (RFC 2920 lets DATA be the last of a group)
@@ -165,10 +165,12 @@ class Conversation:
         self._secure = manners.encryption is Encryption.TLS
         self._ready = self._leaving = self._over = False
         self._bdat = self._bdat_proved = False
+        self._depth = 0
         # What the relay said with 421 while answers about handed-over bodies were still awaited.
         self._parting: tuple[Phase, Reply, _Offer | None] | None = None
         self._went_on = False  # it answered something else after that
         self.capabilities: Capabilities = PLAIN_SMTP
+        self.has_more = False  # after a write: whether another could follow it at once
         self.progress = 0  # grows with each whole reply and each write; a trickle of octets is none
 
     # -- what the owner may ask ---------------------------------------------------------------
@@ -181,7 +183,7 @@ class Conversation:
     @property
     def is_ready(self) -> bool:
         """Whether an envelope may begin."""
-        return self._ready and not (self._over or self._leaving or self._parting)
+        return self._ready and not self._over and not self._leaving and self._parting is None
 
     @property
     def open_offers(self) -> int:
@@ -193,11 +195,7 @@ class Conversation:
         """How many more envelopes would be said without waiting for those that have begun."""
         if not self.is_ready or self._octets > IN_FLIGHT_OCTETS:
             return 0
-        if not self.capabilities.pipelining:
-            depth = 1
-        else:
-            depth = max(self._manners.depth, 1) if self._bdat else DATA_DEPTH
-        return max(depth - len(self._offers), 0)
+        return max(self._depth - len(self._offers), 0)
 
     def is_offering(self, key: int) -> bool:
         """Whether this envelope has begun and is not finished."""
@@ -322,18 +320,20 @@ class Conversation:
             return b""
         taken: list[bytes] = []
         size = 0
-        while queue and size < WRITE_OCTETS:
+        self.has_more = False
+        while queue:
             first = queue[0]
-            if isinstance(first, _Offer):
-                octets = self._say(first, taken)
-                if not octets:
+            if type(first) is _Offer:
+                if not self._say(first, taken):
                     break
-                size += octets
+                size += first.body.octets
+                if size > WRITE_OCTETS:
+                    self.has_more = True
+                    break
             elif self._may_say(first):
                 queue.popleft()
                 self._expected.append(first)
                 taken.append(first.octets)
-                size += len(first.octets)
             else:
                 break
         if not taken:
@@ -414,69 +414,75 @@ class Conversation:
             self._expected.append(offer)
         offer.said += 1
 
-    def _say(self, offer: _Offer, taken: list[bytes]) -> int:
-        """Take what this envelope may say now; give about how many octets, 0 when it must wait."""
-        if offer.said >= len(offer.lines):
-            return self._say_body(offer, taken) if offer.cleared else 0
-        if not self.capabilities.pipelining:
-            if self._expected:
-                return 0
+    def _say(self, offer: _Offer, taken: list[bytes]) -> bool:
+        """Take what this envelope may say now; False when nothing may follow in this write."""
+        if offer.said < len(offer.lines):
+            if not self.capabilities.pipelining:
+                if not self._expected:
+                    self._expect(offer)
+                    taken.append(offer.lines[offer.said - 1])
+                return False
+            if self._bdat and self._expected:
+                if not self._bdat_proved:
+                    return False
+                self._expected.append(_RSET)
+                taken.append(_RSET.octets)
+            self._expected.append(offer)
+            offer.said = len(offer.lines)
+            taken += offer.lines
+            if not self._bdat:
+                return False  # DATA is the last of its group
+        if not offer.cleared:
+            return False
+        body = offer.body
+        if body.octets > CHUNK_OCTETS:
+            return self._say_long(offer, taken)
+        if self._bdat:
+            if self._expected and not self.capabilities.pipelining:
+                return False
             self._expect(offer)
-            taken.append(offer.lines[offer.said - 1])
-            return len(taken[-1])
-        if self._bdat and self._expected:
-            if not self._bdat_proved:
-                return 0
-            self._expected.append(_RSET)
-            taken.append(_RSET.octets)
-        self._expected.append(offer)
-        offer.said = len(offer.lines)
-        taken += offer.lines
-        return sum(map(len, offer.lines))
+            taken.append(b"BDAT %d LAST\r\n" % body.octets)
+            taken += body.plain()
+        elif offer.go_ahead:
+            self._expect(offer)
+            taken += body.dotted()
+        else:
+            return False
+        self._hand_over(offer)
+        return True
 
-    def _say_body(self, offer: _Offer, taken: list[bytes]) -> int:
+    def _say_long(self, offer: _Offer, taken: list[bytes]) -> bool:
+        """Take a piece of a body that goes in several, each a write, so that a refusal is seen."""
         if self._bdat:
             if offer.written == offer.chunk_end and not self._say_bdat(offer, taken):
-                return 0
-            if offer.handed_over:
-                return offer.body.octets
-            piece = self._next_piece(offer, offer.body.plain, offer.chunk_end)
+                return False
+            taken.append(self._next_piece(offer, offer.body.plain, offer.chunk_end))
             if offer.written == offer.chunk_end and offer.ruling and offer.wire is not None:
                 self._queue.popleft()  # refused meanwhile: what was announced is whole, no more goes
-        elif not offer.go_ahead:
-            return 0
-        elif offer.body.octets <= CHUNK_OCTETS:
-            taken += offer.body.dotted()
-            self._expect(offer)
-            self._hand_over(offer)
-            return offer.body.octets
-        else:
-            piece = self._next_piece(offer, offer.body.dotted, None)
+        elif offer.go_ahead:
+            taken.append(self._next_piece(offer, offer.body.dotted, None))
             if offer.wire is None:
                 self._expect(offer)
-        taken.append(piece)
+        else:
+            return False
         if offer.wire is None:
             self._hand_over(offer)
-        return WRITE_OCTETS  # a piece ends a write, so that a refusal is seen before the next
+        self.has_more = True
+        return False
 
     def _say_bdat(self, offer: _Offer, taken: list[bytes]) -> bool:
-        """Announce the next chunk where it may go (RFC 3030 §2); a short body follows at once."""
-        size = offer.body.octets
-        eager = size <= EAGER_OCTETS and self.capabilities.pipelining
-        if offer.heard < offer.said and not (eager or offer.written):
-            return False  # a long body waits to hear who stands
+        """Announce the next chunk of a long body, where it may go (RFC 3030 §2)."""
+        if offer.heard < offer.said and not offer.written:
+            return False  # it waits to hear who stands
         if self._expected and not self.capabilities.pipelining:
             return False
-        end = min(offer.written + BDAT_OCTETS, size)
+        end = min(offer.written + BDAT_OCTETS, offer.body.octets)
+        last = b" LAST" if end == offer.body.octets else b""
         self._expect(offer)
-        taken.append(b"BDAT %d%s\r\n" % (end - offer.written, b" LAST" if end == size else b""))
+        taken.append(b"BDAT %d%s\r\n" % (end - offer.written, last))
         offer.chunk_end = end
-        if end == size:
+        if last:
             offer.last = offer.said - 1
-            if not offer.written and size <= EAGER_OCTETS:
-                taken += offer.body.plain()
-                offer.written = size
-                self._hand_over(offer)
         return True
 
     def _next_piece(
@@ -858,6 +864,10 @@ class Conversation:
     def _become_ready(self, events: list[Event]) -> None:
         self._ready = True
         self._bdat = self.capabilities.chunking and self._manners.chunking
+        if not self.capabilities.pipelining:
+            self._depth = 1
+        else:
+            self._depth = max(self._manners.depth, 1) if self._bdat else DATA_DEPTH
         events.append(Ready(self.capabilities))
 
     # -- ends ---------------------------------------------------------------------------------

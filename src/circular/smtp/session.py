@@ -139,7 +139,8 @@ class _Wire(asyncio.BufferedProtocol):
         self.session: Session | None = None
         self._buffer = bytearray(READ_OCTETS)
         self._view = memoryview(self._buffer)
-        self._full = self._busy = False
+        self._full = False
+        self.is_busy = False  # the watcher is being called: what it begins leaves when it returns
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -178,20 +179,20 @@ class _Wire(asyncio.BufferedProtocol):
     def note(self, events: list[Event]) -> None:
         """Pass events on to the owner, then write what there is to say."""
         self.events += events
-        if self._busy:
+        if self.is_busy:
             return  # begun from within the watcher: the loop below goes on
         watcher, session = self.watcher, self.session
         if watcher is None or session is None:
             if events:
                 self.wake.set()
         else:
-            self._busy = True
+            self.is_busy = True
             try:
                 while self.events:
                     happened, self.events = self.events, []
                     watcher.happened(session, happened)
             finally:
-                self._busy = False
+                self.is_busy = False
         if self.conversation.is_over:
             self.wake.set()
             if watcher is not None and self.transport is not None:
@@ -202,14 +203,17 @@ class _Wire(asyncio.BufferedProtocol):
     def flush(self) -> None:
         """Write what may be said, as long as the transport takes it."""
         transport, conversation = self.transport, self.conversation
-        while transport is not None and not (self._full or self._busy or transport.is_closing()):
+        while transport is not None and not (self._full or self.is_busy or transport.is_closing()):
             octets = conversation.take_outgoing()
             if not octets:
                 return
-            keys = conversation.take_handed_over()
-            if keys and self.watcher is not None and not self._record(keys):
-                return
+            if self.watcher is not None:
+                keys = conversation.take_handed_over()
+                if keys and not self._record(keys):
+                    return
             transport.write(octets)
+            if not conversation.has_more:
+                return
 
     def _record(self, keys: list[int]) -> bool:
         """Let the owner record who is handed over; without a record nothing leaves."""
@@ -232,9 +236,10 @@ class Session:
     def __init__(self, wire: _Wire, timeouts: Timeouts, limits: Limits) -> None:
         self._wire = wire
         self._timeouts = timeouts
-        self._limits = limits
         self._loop = asyncio.get_running_loop()
-        self._opened = self._moved = self._loop.time()
+        self._moved = self._loop.time()
+        self._ends = self._moved + limits.seconds
+        self._most = limits.messages
         self._progress = -1
         self._begun = 0
         self._tick_seconds = min(TICK_SECONDS, timeouts.shortest / 4)
@@ -258,9 +263,7 @@ class Session:
     @property
     def is_spent(self) -> bool:
         """Whether it has carried as many messages, or lasted as long, as a connection should."""
-        most = self.capabilities.mail_max or self._limits.messages
-        old = self._loop.time() - self._opened >= self._limits.seconds
-        return old or self._begun >= min(most, self._limits.messages)
+        return self._begun >= self._most or self._loop.time() >= self._ends
 
     @property
     def room(self) -> int:
@@ -268,8 +271,7 @@ class Session:
         room = self._wire.conversation.room
         if not room or self.is_spent:
             return 0
-        most = min(self.capabilities.mail_max or self._limits.messages, self._limits.messages)
-        return min(room, most - self._begun)
+        return min(room, self._most - self._begun)
 
     @property
     def offering(self) -> int:
@@ -285,6 +287,11 @@ class Session:
         """Whether this envelope has begun and is not finished."""
         return self._wire.conversation.is_offering(key)
 
+    def heed(self, capabilities: Capabilities) -> None:
+        """Carry no more messages than the relay announced for one connection (RFC 9422 §4)."""
+        if capabilities.mail_max is not None:
+            self._most = min(self._most, capabilities.mail_max)
+
     def watch(self, watcher: Watcher) -> None:
         """Call this owner from now on; what happened so far comes at once."""
         self._wire.watcher = watcher
@@ -294,7 +301,10 @@ class Session:
     def begin(self, envelope: Envelope, *, cleared: bool = False) -> None:
         """Offer an envelope; what becomes of it comes as events."""
         self._begun += 1
-        self._wire.note(self._wire.conversation.begin(envelope, cleared=cleared))
+        wire = self._wire
+        events = wire.conversation.begin(envelope, cleared=cleared)
+        if events or not wire.is_busy:
+            wire.note(events)
 
     def begin_all(self, envelopes: Iterable[Envelope]) -> None:
         """Offer several envelopes, cleared, in as few writes as they fit in."""
@@ -388,6 +398,7 @@ async def open_session(
     except BaseException:
         session.abort()
         raise
+    session.heed(session.capabilities)
     if watcher is not None:
         session.watch(watcher)
     return session

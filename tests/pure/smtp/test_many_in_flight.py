@@ -14,7 +14,6 @@ from circular.smtp.events import Event, Finished, Lost, Phase, Ready, Settled
 from circular.smtp.protocol import (
     BDAT_OCTETS,
     CHUNK_OCTETS,
-    EAGER_OCTETS,
     Conversation,
     Envelope,
     Manners,
@@ -155,7 +154,7 @@ def test_what_we_conclude_is_what_the_relay_wrote_down(data: st.DataObject) -> N
         lmtp=draw(st.booleans()),
     )
     counts = draw(st.lists(st.integers(1, 4), min_size=1, max_size=9))
-    bodies = draw(st.sampled_from([(SHORT,), (SHORT, b"x" * (EAGER_OCTETS + 9) + b"\r\n")]))
+    bodies = draw(st.sampled_from([(SHORT,), (SHORT, b"x" * (CHUNK_OCTETS + 9) + b"\r\n")]))
 
     dice = random.Random(draw(st.integers(0, 999)))
     scene = Scene(relay, counts, dice=dice, bodies=bodies, depth=draw(st.integers(1, 5))).play()
