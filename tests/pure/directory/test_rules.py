@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import find, given
 from hypothesis import strategies as st
 
 from circular.directory.queries import add_up, asked_groups
@@ -62,6 +62,26 @@ def test_order_and_repetition_do_not_change_the_digest(rule: Rule, chance: Any) 
 @given(RULES, RULES)
 def test_rules_that_differ_have_digests_that_differ(one: Rule, other: Rule) -> None:
     assert (digest(one) == digest(other)) == (set(one.clauses) == set(other.clauses))
+
+
+def test_a_digest_in_the_order_of_writing_is_caught() -> None:
+    def in_order(rule: Rule) -> str:
+        return json.dumps([rule_to_json(Rule((clause,))) for clause in rule.clauses])
+
+    find(RULES, lambda rule: in_order(Rule(rule.clauses[::-1])) != in_order(rule))
+
+
+def test_a_digest_that_forgets_a_clause_is_caught() -> None:
+    def forgetful(rule: Rule) -> str:
+        return digest(Rule(rule.clauses[:1]))
+
+    find(
+        st.tuples(RULES, RULES),
+        lambda pair: (
+            (forgetful(pair[0]) == forgetful(pair[1]))
+            != (set(pair[0].clauses) == set(pair[1].clauses))
+        ),
+    )
 
 
 def test_a_rule_without_clauses_is_nobody() -> None:
