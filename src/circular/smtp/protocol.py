@@ -849,11 +849,12 @@ class Conversation:
         credentials = self._manners.credentials
         if reply.code // 100 == 2 and command.step in ("done", "token"):
             self._become_ready(events)
-        elif reply.code == 334 and command.step == "token":
+        elif reply.code // 100 == 3 and command.step == "token":
             # The reason stands in the 334; an empty answer asks for the refusal itself.
             self._queue.append(_Command(Phase.AUTH, b"\r\n", step="refused"))
-        elif reply.code == 334 and command.step in ("username", "password") and credentials:
-            # RFC 4954 §4: LOGIN asks twice; what it asks for is not looked at, only the order.
+        elif reply.code // 100 == 3 and command.step in ("username", "password") and credentials:
+            # RFC 4954 §4: LOGIN asks twice; what it asks for is not looked at, only the order. Of its
+            # code the first digit alone (RFC 5321 §4.3.2): some servers say 300.
             text = credentials.username if command.step == "username" else credentials.password
             following = "password" if command.step == "username" else "done"
             octets = commands.encoded(text) + b"\r\n"
