@@ -91,6 +91,8 @@ class Relay(models.Model):
     trouble_at = models.DateTimeField(null=True, editable=False)
     # The last test or session that reached the end of the greeting and sign-in.
     worked_at = models.DateTimeField(null=True, editable=False)
+    # Octets a message may have, as it said then (RFC 1870); null: it named no limit.
+    size_limit = models.PositiveBigIntegerField(null=True, editable=False)
 
     class Meta:
         """Order of use, and what the database itself refuses."""

@@ -64,6 +64,7 @@ class RelayRow:
     trouble_detail: str
     trouble_at: datetime | None
     worked_at: datetime | None
+    size_limit: int | None  # octets a message may have, as it last said; None: it named no limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +138,7 @@ def _row(relay: Relay) -> RelayRow:
         trouble_detail=relay.trouble_detail,
         trouble_at=relay.trouble_at,
         worked_at=relay.worked_at,
+        size_limit=relay.size_limit,
     )
 
 
@@ -155,7 +157,11 @@ def _access(relay: Relay, held: Sequence[Usage] = (), now: datetime | None = Non
     credentials, sealed_badly = None, False
     if relay.username:
         try:
-            credentials = Credentials(relay.username, unseal(relay.password_sealed))
+            credentials = Credentials(
+                relay.username,
+                unseal(relay.password_sealed),
+                bearer=relay.sign_in == SignInMethod.XOAUTH2,
+            )
         except BrokenSealError:
             sealed_badly = True
     return RelayAccess(

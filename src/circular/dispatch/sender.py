@@ -312,7 +312,9 @@ class Sender:
                     job, meaning = self._digest(offers, event)
                     accepted += meaning.verdict is Verdict.ACCEPTED
                     if accepted == 1 and meaning.verdict is Verdict.ACCEPTED:
-                        await self._books.ask(lambda: services.note_working(relay.id))
+                        await self._books.ask(
+                            lambda: services.note_working(relay.id, size=session.capabilities.size)
+                        )
                     if await self._act_on(relay, job, event, meaning):
                         most = 0  # finish what has begun here, take nobody else
             if not session.is_ready and not session.has_events:

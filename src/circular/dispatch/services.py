@@ -108,8 +108,10 @@ def note_trouble(
 
 
 @transaction.atomic
-def note_working(relay_id: int, *, by: Actor = RELAY) -> None:
+def note_working(relay_id: int, *, size: int | None = None, by: Actor = RELAY) -> None:
     """Note that a relay took mail, or passed its test: its rest and the pauses it caused end.
+
+    Units:   ``size`` in octets, as its greeting announced; None when it named no limit
 
     Locks:   the relay row (no key), then chain heads
     Repeat:  writes nothing when there was no trouble
@@ -120,8 +122,12 @@ def note_working(relay_id: int, *, by: Actor = RELAY) -> None:
         return
     troubled = row.failures > 0
     row.failures, row.resting_until, row.trouble, row.trouble_detail = 0, None, "", ""
-    row.worked_at = now
-    row.save(update_fields=["failures", "resting_until", "trouble", "trouble_detail", "worked_at"])
+    row.worked_at, row.size_limit = now, size
+    row.save(
+        update_fields=[
+            *("failures", "resting_until", "trouble", "trouble_detail", "worked_at", "size_limit")
+        ]
+    )
     for one in _circulars_that_wait(paused=True):
         mailing.resume_self(one, by=by)
     if troubled:
@@ -479,7 +485,7 @@ def test_relay(
         raise RelayUnknownError(str(relay_id))
     found = try_out_now(access, domain=institution().domain, timeouts=timeouts)
     if found.ok:
-        note_working(relay_id, by=by)
+        note_working(relay_id, size=found.size, by=by)
     append(
         EntryDraft(
             chain=HOUSE,
