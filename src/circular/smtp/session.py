@@ -21,8 +21,10 @@ When it fails: `open_session` raises `SessionFailedError`; afterwards everything
 import asyncio
 import contextlib
 import logging
+import math
 import socket
 import ssl
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -109,8 +111,8 @@ class Timeouts:
 class Limits:
     """How much one connection is used before it is replaced; a load balancer needs that."""
 
-    messages: int = 500
-    seconds: float = 600.0
+    messages: int = sys.maxsize
+    seconds: float = math.inf
 
 
 class Watcher(Protocol):
@@ -132,7 +134,8 @@ class _Wire(asyncio.BufferedProtocol):
     def __init__(self, conversation: Conversation) -> None:
         self.conversation = conversation
         self.events: list[Event] = []
-        self.wake = asyncio.Event()
+        self.wake = asyncio.Event()  # something happened, for an owner who waits for it
+        self.over = asyncio.Event()
         self.transport: asyncio.Transport | None = None
         self.broken: Exception | None = None
         self.watcher: Watcher | None = None
@@ -165,7 +168,6 @@ class _Wire(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.broken = exc
         self.note(self.conversation.receive(b""))
-        self.wake.set()
 
     @override
     def pause_writing(self) -> None:
@@ -185,6 +187,7 @@ class _Wire(asyncio.BufferedProtocol):
         if watcher is None or session is None:
             if events:
                 self.wake.set()
+            self._look_whether_over()
         else:
             self.is_busy = True
             try:
@@ -193,12 +196,15 @@ class _Wire(asyncio.BufferedProtocol):
                     watcher.happened(session, happened)
             finally:
                 self.is_busy = False
-        if self.conversation.is_over:
-            self.wake.set()
-            if watcher is not None and self.transport is not None:
-                self.transport.abort()
-        else:
+                self._look_whether_over()
+        if not self.conversation.is_over:
             self.flush()
+
+    def _look_whether_over(self) -> None:
+        if self.conversation.is_over:
+            self.over.set()
+            if self.watcher is not None and self.transport is not None:
+                self.transport.abort()
 
     def flush(self) -> None:
         """Write what may be said, as long as the transport takes it."""
@@ -207,10 +213,9 @@ class _Wire(asyncio.BufferedProtocol):
             octets = conversation.take_outgoing()
             if not octets:
                 return
-            if self.watcher is not None:
-                keys = conversation.take_handed_over()
-                if keys and not self._record(keys):
-                    return
+            keys = conversation.take_handed_over()
+            if keys and self.watcher is not None and not self._record(keys):
+                return
             transport.write(octets)
             if not conversation.has_more:
                 return
@@ -361,15 +366,18 @@ class Session:
 
     async def quit(self) -> None:
         """Say goodbye and close; never takes longer than the patience for QUIT."""
-        wire = self._wire
-        wire.conversation.quit()
-        wire.flush()
+        self._wire.conversation.quit()
+        self._wire.flush()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._timeouts.of(Phase.QUIT)):
-                while not wire.conversation.is_over:
-                    wire.wake.clear()
-                    await wire.wake.wait()
+                await self.over()
+        if not self.is_over:
+            self.abandon("timeout_at_quit")
         self.abort()
+
+    async def over(self) -> None:
+        """Wait until the session has ended, whatever ended it; its events have been given out."""
+        await self._wire.over.wait()
 
     def abort(self) -> None:
         """Close the socket now."""
