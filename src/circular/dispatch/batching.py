@@ -21,6 +21,11 @@ class Waiting:
 
     mailing: int
     priority: int
+    # What its relay must serve; groups of None: its audience is not told by groups.
+    mail_class: str = ""
+    groups: frozenset[str] | None = None
+    self_paused: str = ""  # a reason that does not keep it from being leased
+    pending: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ Indexes relied on: `mailing_with_work` and `recipient_leasable` (who waits), `le
 `worker_not_ended`; relays are few.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -224,10 +225,14 @@ LEASABLE_VALUES: dict[str, list[str]] = {
 
 def waiting(now: datetime, limit: int = 50) -> list[Waiting]:
     """Return the mailings with somebody who may be offered the message now, most urgent first."""
+    # Rules may be long; they are read only where a relay serves some audiences and not others.
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT m.id, m.priority FROM mailing_mailing AS m
+            SELECT m.id, m.priority, m.mail_class, m.self_paused, m.pending + m.witnesses_pending,
+                CASE WHEN EXISTS (SELECT FROM dispatch_relay WHERE active AND groups <> '{{}}')
+                    THEN m.audience_rule END
+            FROM mailing_mailing AS m
             WHERE {LEASABLE} AND (m.pending > 0 OR m.witnesses_pending > 0)
                 AND EXISTS (
                     SELECT FROM mailing_recipient AS r
@@ -239,7 +244,18 @@ def waiting(now: datetime, limit: int = 50) -> list[Waiting]:
             """,  # noqa: S608 - our own words
             {**LEASABLE_VALUES, "now": now, "limit": limit},
         )
-        return [Waiting(mailing=row[0], priority=row[1]) for row in cursor.fetchall()]
+        rows = cursor.fetchall()
+    return [
+        Waiting(
+            mailing=row[0],
+            priority=row[1],
+            mail_class=row[2],
+            groups=None if row[5] is None else groups_of(json.loads(row[5])),
+            self_paused=row[3],
+            pending=row[4],
+        )
+        for row in rows
+    ]
 
 
 def leasable_among(mailings: list[int]) -> set[int]:
