@@ -202,6 +202,32 @@ def test_a_process_shows_where_it_is_what_it_sends_and_when_it_was_seen(
     assert "antiguo.example" not in html
 
 
+def test_the_sending_says_when_there_is_room_again_and_when_it_will_end(
+    town: Town, browser: SignIn
+) -> None:
+    relay = only_relay(quotas=(A_DAY,))
+    QuotaUse.objects.create(
+        relay_id=relay,
+        window="day",
+        began_at=timezone.now() - timedelta(hours=20),
+        messages=10_000,
+        recipients=10_000,
+    )
+
+    html = browser("otto").get(f"/e/{town.cases['sending']}/envio/avance").content.decode()
+
+    assert "Habrá cuota otra vez" in html
+    assert "Se espera terminar" in html
+
+
+def test_without_a_quota_the_sending_speaks_of_none(town: Town, browser: SignIn) -> None:
+    only_relay()
+
+    html = browser("otto").get(f"/e/{town.cases['sending']}/envio/avance").content.decode()
+
+    assert "cuota" not in html
+
+
 @pytest.mark.parametrize("path", ["servidores", "procesos"])
 def test_a_page_costs_the_same_with_many(
     town: Town,

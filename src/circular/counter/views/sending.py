@@ -112,6 +112,8 @@ def progress_part(row: Request, mailing: Mailing) -> dict[str, Any]:
     if rate and totals.pending and State(row.state) is State.SENDING:
         lines.append(_("%(rate)s por minuto.") % {"rate": formats.figure(rate, language)})
     state = State(row.state)
+    if totals.pending and state is State.SENDING:
+        lines += _outlook(mailing, totals.pending, rate)
     return {
         "totals": totals,
         "left": left,
@@ -127,6 +129,17 @@ def progress_part(row: Request, mailing: Mailing) -> dict[str, Any]:
         "live": state is State.SENDING,
         "number": row.filing_number,
     }
+
+
+def _outlook(mailing: Mailing, pending: int, rate: int) -> list[str]:
+    """Say when it will end, and when a used-up quota has room again."""
+    found = relays.outlook(mailing.pk, left=pending, per_second=rate / 60 if rate else None)
+    now, said = timezone.now(), []
+    if found.waits_until is not None:
+        said.append(_("Habrá cuota otra vez %(at)s.") % {"at": trays.near(found.waits_until, now)})
+    if found.ends_at is not None and found.ends_at > now:
+        said.append(_("Se espera terminar %(at)s.") % {"at": trays.near(found.ends_at, now)})
+    return said
 
 
 def _rate(row: Request, totals: parts.Totals) -> int:
