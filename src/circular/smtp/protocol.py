@@ -425,8 +425,9 @@ class Conversation:
             if self._bdat and self._expected:
                 if not self._bdat_proved:
                     return False
-                self._expected.append(_RSET)
-                taken.append(_RSET.octets)
+                if self._expected[-1] is not _RSET:
+                    self._expected.append(_RSET)
+                    taken.append(_RSET.octets)
             self._expected.append(offer)
             offer.said = len(offer.lines)
             taken += offer.lines
@@ -710,8 +711,10 @@ class Conversation:
             if ruling is not None and offer.open:
                 self._rule(offer, ruling, sorted(offer.open), events)
             # RFC 5321 §4.1.1.4: a final dot ends the transaction, whatever its answer; RFC 3030
-            # promises that only of a BDAT LAST that succeeded.
-            self._finish(offer, events, is_clean=not self._bdat or verdict is Verdict.ACCEPTED)
+            # promises that only of a BDAT LAST that succeeded. An LMTP server answers for each.
+            by_lmtp = offer.dots is not None and bool(who)
+            is_clean = not self._bdat or by_lmtp or verdict is Verdict.ACCEPTED
+            self._finish(offer, events, is_clean=is_clean)
         if reply.code == SERVICE_NOT_AVAILABLE:
             self._part(None, Phase.DOT, reply, events)
 

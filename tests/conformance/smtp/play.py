@@ -1,6 +1,7 @@
 """Plays a transcript against the SMTP core and says what became of each recipient.
 
-A transcript's lines: `C: octets` must come from us (`C: <body>` is the whole body with its dot),
+A transcript's lines: `C: octets` must come from us (`C: <body>` is the whole body with its dot,
+`C: <plain body>` the same as BDAT carries it),
 `S: line` is said by the relay, `X` hangs up. Envelopes and manners stand in `# key: value` lines
 at the top; `# outcome: 0 accepted, 1 deferred` is what must come out, `# lost: code` how it ended.
 """
@@ -8,7 +9,7 @@ at the top; `# outcome: 0 accepted, 1 deferred` is what must come out, `# lost: 
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from circular.smtp.commands import Credentials
+from circular.smtp.commands import Credentials, Dsn, Notify
 from circular.smtp.events import Event, Lost, Ready, Settled, TlsWanted
 from circular.smtp.protocol import Conversation, Encryption, Envelope, Manners
 
@@ -53,7 +54,9 @@ def conversation_of(headers: dict[str, str]) -> Conversation:
         Manners(
             name="desk.example.org",
             encryption=Encryption(headers.get("encryption", "none")),
-            credentials=Credentials(user, headers["password"]) if user else None,
+            credentials=Credentials(user, headers["password"], bearer="bearer" in headers)
+            if user
+            else None,
             plain_credentials="plain" in headers,
             lmtp="lmtp" in headers,
         )
@@ -68,6 +71,10 @@ def envelopes_of(headers: dict[str, str]) -> list[Envelope]:
             sender=headers.get("sender", "office@example.org"),
             recipients=people.split(),
             raw=BODY,
+            dsn=Dsn(envid=headers["envid"], notify=frozenset({Notify.FAILURE, Notify.DELAY}))
+            if "envid" in headers
+            else None,
+            originals=people.split() if "envid" in headers else (),
         )
         for key, people in enumerate(headers.get("to", "anna@example.org").split(";"))
     ]
@@ -106,6 +113,9 @@ def play(script: Script) -> Played:
                 wire = b"Subject: hi\r\n\r\n..hello\r\n.\r\n"
                 assert unread.startswith(wire), f"expected the body, said {unread!r}"
                 unread = unread[len(wire) :]
+            case "C:", "<plain body>":
+                assert unread.startswith(BODY), f"expected the body, said {unread!r}"
+                unread = unread[len(BODY) :]
             case "C:", text:
                 said, _, unread = unread.partition(b"\r\n")
                 assert said == text.encode(), f"expected {text!r}, said {said!r}"
