@@ -364,10 +364,14 @@ class Session:
             return
         self._ticking = self._loop.call_later(self._tick_seconds, self._tick)
 
-    async def quit(self) -> None:
-        """Say goodbye and close; never takes longer than the patience for QUIT."""
+    def leave(self) -> None:
+        """Say goodbye behind everything that has begun; `over()` tells when it came to that."""
         self._wire.conversation.quit()
         self._wire.flush()
+
+    async def quit(self) -> None:
+        """Say goodbye and close; never takes longer than the patience for QUIT."""
+        self.leave()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._timeouts.of(Phase.QUIT)):
                 await self.over()
