@@ -6,11 +6,11 @@ hosts share one book. What is lent and not used counts as used now; when the lea
 by itself, because only open leases are counted. What was used moves from the lease to a slice of
 time in one statement: nobody ever sees it in both, or in neither.
 
-Locks:   `take`: the relay row (no key). `spend`: the lease row, then slices in order of window
+Locks:   `take`: the relay row (no key). `spend_all`: lease rows, then slices by relay and window
 Repeat:  none of these may be repeated alone; they stand in the transaction of a lease or a verdict
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -31,7 +31,7 @@ from circular.dispatch.quotas import (
     usage_of,
     worth_going_on,
 )
-from circular.dispatch.trouble import Trouble
+from circular.dispatch.trouble import PAUSES_OF_ROUTES, Trouble
 from circular.evidence.actors import RELAY, Actor
 from circular.mailing import services as mailing
 from circular.mailing.kinds import MailingKind
@@ -141,41 +141,59 @@ def take(relay_id: int, wanted: int, *, paused_with: int | None = None) -> Grant
 
 
 def spend(lease_id: int, *, messages: int, recipients: int) -> None:
-    """Move what was offered and answered from a lease to the slices of its relay's quotas.
+    """Move what was offered and answered under one lease; see `spend_all`."""
+    spend_all({lease_id: (messages, recipients)})
 
-    Locks:   the lease row where it holds a grant, then slices in order of window
+
+def spend_all(used: Mapping[int, tuple[int, int]]) -> None:
+    """Move what was offered and answered from leases to the slices of their relays' quotas.
+
+    Call it last in the transaction: whoever holds a slice must wait for nobody.
+
+    Shapes:  ``used`` gives by lease how many messages and how many recipients
+    Locks:   the lease rows that hold a grant, then slices in order of relay and window
     """
-    if not messages and not recipients:
+    counted = [(lease, *those) for lease, those in sorted(used.items()) if any(those)]
+    if not counted:
         return
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            WITH returned AS (
-                UPDATE dispatch_lease
-                SET messages_out = greatest(messages_out - %(messages)s, 0),
-                    recipients_out = greatest(recipients_out - %(recipients)s, 0)
-                WHERE id = %(lease)s AND (messages_out > 0 OR recipients_out > 0)
+            WITH used AS (
+                SELECT * FROM unnest(%(leases)s::bigint[], %(messages)s::bigint[],
+                    %(recipients)s::bigint[]) AS used (lease, messages, recipients)
+            ),
+            returned AS (
+                UPDATE dispatch_lease AS l
+                SET messages_out = greatest(l.messages_out - used.messages, 0),
+                    recipients_out = greatest(l.recipients_out - used.recipients, 0)
+                FROM used
+                WHERE l.id = used.lease AND (l.messages_out > 0 OR l.recipients_out > 0)
+            ),
+            by_relay AS (
+                SELECT l.relay_id, sum(used.messages) AS messages, sum(used.recipients) AS recipients
+                FROM used JOIN dispatch_lease AS l ON l.id = used.lease
+                GROUP BY l.relay_id
             )
             INSERT INTO dispatch_quotause AS u
                 (relay_id, "window", began_at, messages, recipients)
-            SELECT DISTINCT l.relay_id, q."window",
+            SELECT DISTINCT r.relay_id, q."window",
                 to_timestamp(floor(extract(epoch FROM clock.now) / w.width) * w.width) AS began,
-                %(messages)s::bigint, %(recipients)s::bigint
-            FROM dispatch_lease AS l
-            JOIN dispatch_relayquota AS q ON q.relay_id = l.relay_id
+                r.messages, r.recipients
+            FROM by_relay AS r
+            JOIN dispatch_relayquota AS q ON q.relay_id = r.relay_id
             JOIN unnest(%(windows)s::text[], %(widths)s::float8[]) AS w (name, width)
                 ON w.name = q."window"
             CROSS JOIN (SELECT clock_timestamp() AS now) AS clock
-            WHERE l.id = %(lease)s
-            ORDER BY l.relay_id, q."window"
+            ORDER BY r.relay_id, q."window"
             ON CONFLICT (relay_id, "window", began_at) DO UPDATE
             SET messages = u.messages + excluded.messages,
                 recipients = u.recipients + excluded.recipients
             """,
             {
-                "lease": lease_id,
-                "messages": messages,
-                "recipients": recipients,
+                "leases": [lease for lease, _, _ in counted],
+                "messages": [messages for _, messages, _ in counted],
+                "recipients": [recipients for _, _, recipients in counted],
                 "windows": [window.value for window in Window],
                 "widths": [SLICES[window].total_seconds() for window in Window],
             },
@@ -226,25 +244,28 @@ def prune(now: datetime) -> int:
 
 
 @transaction.atomic
-def wait_for_quota(
-    mailing_id: int, until: datetime | None, *, now: datetime, by: Actor = RELAY
+def wait_for_route(
+    mailing_id: int, trouble: Trouble, until: datetime | None = None, *, by: Actor = RELAY
 ) -> bool:
-    """Let a circular say that it waits for a quota, when the wait is worth saying.
+    """Let a circular say that no relay has room for it, or serves it, when the wait is worth saying.
 
     Repeat:  a mailing that has paused itself keeps its first reason; False
     """
-    if until is not None and until - now < WAIT_WORTH_SAYING:
+    if trouble not in PAUSES_OF_ROUTES:
+        raise ValueError(trouble)
+    if until is not None and until - database_now() < WAIT_WORTH_SAYING:
         return False
     if not Mailing.objects.filter(pk=mailing_id, kind=MailingKind.CIRCULAR.value).exists():
         return False
-    return mailing.pause_self(mailing_id, Trouble.OWN_QUOTA.value, by=by)
+    return mailing.pause_self(mailing_id, trouble.value, by=by)
 
 
 @transaction.atomic
 def goes_on(mailing_id: int, *, by: Actor = RELAY) -> bool:
-    """End a pause for a quota, once somebody was lent again.
+    """End a pause for want of a route, once somebody was lent again.
 
     Repeat:  False when there is none
     """
-    waits = Mailing.objects.filter(pk=mailing_id, self_paused=Trouble.OWN_QUOTA.value).exists()
+    reasons = [trouble.value for trouble in PAUSES_OF_ROUTES]
+    waits = Mailing.objects.filter(pk=mailing_id, self_paused__in=reasons).exists()
     return waits and mailing.resume_self(mailing_id, by=by)

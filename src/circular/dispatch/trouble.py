@@ -79,7 +79,6 @@ class Trouble(StrEnum):
 PAUSES_OF_RELAYS = frozenset(
     {
         Trouble.NO_RELAY,
-        Trouble.NO_ROUTE,
         Trouble.UNREACHABLE,
         Trouble.NOT_TRUSTED,
         Trouble.SIGN_IN,
@@ -92,8 +91,10 @@ PAUSES_OF_RELAYS = frozenset(
         Trouble.BROKEN_OFF,
     }
 )
-# All that end by themselves: a quota of our own books ends when its window has room again.
-PAUSES_THAT_END = PAUSES_OF_RELAYS | {Trouble.OWN_QUOTA}
+# These end when somebody is lent to a relay again: a quota has room, a relay serves this mailing.
+PAUSES_OF_ROUTES = frozenset({Trouble.OWN_QUOTA, Trouble.NO_ROUTE})
+# All that end by themselves.
+PAUSES_THAT_END = PAUSES_OF_RELAYS | PAUSES_OF_ROUTES
 
 
 @dataclass(frozen=True, slots=True)

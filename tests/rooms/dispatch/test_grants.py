@@ -15,6 +15,7 @@ from circular.dispatch.grants import Grant
 from circular.dispatch.models import Lease, LeaseState, QuotaUse, Relay, Worker
 from circular.dispatch.quotas import Quota, QuotaUnit, Window
 from circular.dispatch.services import Terms
+from circular.dispatch.trouble import Trouble
 from circular.evidence.actors import SYSTEM
 from circular.mailing.models import Mailing
 from post_office import Release
@@ -110,6 +111,18 @@ def test_what_is_used_while_the_lease_is_open_is_not_counted_twice(release: Rele
     assert (lease.recipients_out, used_of(relay), left_of(relay)) == (35, 25, 40)
 
 
+def test_what_several_leases_used_is_recorded_together(release: Release) -> None:
+    relay, mailing, worker = a_relay(AN_HOUR), release(1), a_worker()
+    leases = [lend(relay, mailing, worker, 20) for _ in range(3)]
+    used = {lease.pk: (number, number) for number, lease in enumerate(leases) if lease is not None}
+
+    grants.spend_all(used)
+
+    outs = Lease.objects.order_by("id").values_list("recipients_out", flat=True)
+    assert list(outs) == [20, 19, 18]
+    assert (used_of(relay), left_of(relay)) == (3, 40)
+
+
 def test_an_hour_later_it_may_be_used_again(release: Release) -> None:
     relay, mailing, worker = a_relay(AN_HOUR), release(1), a_worker()
     lease = lend(relay, mailing, worker, 100)
@@ -167,8 +180,8 @@ def test_a_mailing_that_waits_goes_on_only_when_it_is_worth_it(release: Release)
 def test_a_circular_says_that_it_waits_only_when_the_wait_is_long(release: Release) -> None:
     mailing, now = release(1), timezone.now()
 
-    short = grants.wait_for_quota(mailing, now + timedelta(seconds=50), now=now)
-    long = grants.wait_for_quota(mailing, now + timedelta(hours=5), now=now)
+    short = grants.wait_for_route(mailing, Trouble.OWN_QUOTA, now + timedelta(seconds=50))
+    long = grants.wait_for_route(mailing, Trouble.OWN_QUOTA, now + timedelta(hours=5))
 
     assert (short, long) == (False, True)
     assert Mailing.objects.get(pk=mailing).self_paused == "quota_used"
@@ -178,8 +191,8 @@ def test_a_circular_says_that_it_waits_only_when_the_wait_is_long(release: Relea
 
 
 def test_a_circular_that_waits_for_a_quota_is_still_looked_at(release: Release) -> None:
-    mailing, now = release(1), timezone.now()
-    grants.wait_for_quota(mailing, now + timedelta(hours=5), now=now)
+    mailing = release(1)
+    grants.wait_for_route(mailing, Trouble.OWN_QUOTA, timezone.now() + timedelta(hours=5))
 
     assert [one.mailing for one in queries.waiting(timezone.now())] == [mailing]
 
