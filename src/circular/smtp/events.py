@@ -44,7 +44,7 @@ class TlsWanted:
 
 @dataclass(frozen=True, slots=True)
 class BodyWanted:
-    """The relay said 354 and waits for this body; it goes out once `clear()` was called."""
+    """The relay said 354 and waits for a body that is not cleared; `clear()` lets it leave."""
 
     key: int
 

@@ -35,7 +35,7 @@ RFC 2033 §4.2; RFC 3461 §4, §5; RFC 9422 §4.
 
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, final
 
@@ -113,21 +113,15 @@ class _Ruling(NamedTuple):
 
 
 @final
-@dataclass(slots=True)
 class _Offer:
-    """What is known of an envelope that has begun and is not finished."""
+    """What is known of an envelope that has begun and is not finished.
 
-    key: int
-    lines: list[bytes]  # MAIL, each RCPT and, without BDAT, DATA
-    people: list[int]  # whom each RCPT names, as an index into the envelope
-    body: Body
-    open: set[int]  # not settled yet
-    cleared: bool
-    standing: set[int] = field(default_factory=set)  # accepted at RCPT, waiting for the end
+    What most envelopes never need stands in the class: one of these is made for every message.
+    """
+
     said: int = 0  # commands whose octets were taken, ends of bodies included
     heard: int = 0  # replies to them
     mail_accepted: bool = False
-    easy: int = 0  # so many replies need only be noted where they are 250
     ruling: _Ruling | None = None
     wire: bytes | None = None  # a long body while it is being written
     written: int = 0
@@ -136,6 +130,18 @@ class _Offer:
     go_ahead: bool = False  # the relay said 354
     handed_over: bool = False
     dots: list[int] | None = None  # LMTP: who is still to be answered for
+
+    def __init__(
+        self, key: int, lines: list[bytes], people: list[int], body: Body, cleared: bool
+    ) -> None:
+        self.key = key
+        self.lines = lines  # MAIL, each RCPT and, without BDAT, DATA
+        self.people = people  # whom each RCPT names, as an index into the envelope
+        self.body = body
+        self.cleared = cleared
+        self.open = set(people)  # not settled yet
+        self.standing: set[int] = set()  # accepted at RCPT, waiting for the end
+        self.easy = len(people) + 1  # so many replies need only be noted where they are 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +199,10 @@ class Conversation:
     @property
     def room(self) -> int:
         """How many more envelopes would be said without waiting for those that have begun."""
-        if not self.is_ready or self._octets > IN_FLIGHT_OCTETS:
+        room = self._depth - len(self._offers)
+        if room <= 0 or self._octets > IN_FLIGHT_OCTETS or not self.is_ready:
             return 0
-        return max(self._depth - len(self._offers), 0)
+        return room
 
     def is_offering(self, key: int) -> bool:
         """Whether this envelope has begun and is not finished."""
@@ -254,11 +261,11 @@ class Conversation:
                     whys[index] = "relay_lacks_smtputf8"
                     continue
                 needs_utf8 = True
-            more = notify
-            if originals and can.dsn:
-                more += commands.orcpt(originals[index])
             people.append(index)
-            lines.append(commands.rcpt_to(path, more))
+            if originals and can.dsn:
+                lines.append(commands.rcpt_to(path, notify + commands.orcpt(originals[index])))
+            else:
+                lines.append(commands.rcpt_to(path, notify))
         events = self._settle_unsaid(key, Verdict.REFUSED, whys) if whys else []
         if can.rcpt_max is not None and len(people) > can.rcpt_max:
             # RFC 9422 §4: known before a word is said, so it costs nobody a refusal.
@@ -277,7 +284,7 @@ class Conversation:
         )
         if not self._bdat:
             lines.append(b"DATA\r\n")
-        offer = _Offer(key, lines, people, body, set(people), cleared, easy=len(people) + 1)
+        offer = _Offer(key, lines, people, body, cleared)
         self._offers[key] = offer
         self._octets += body.octets
         self._queue.append(offer)
@@ -363,19 +370,19 @@ class Conversation:
             first = expected[0] if expected else None
             if type(first) is _Offer:
                 position = first.heard
-                if (
-                    reply.code == 250
-                    and position < first.easy
-                    and position + 1 < first.said
-                    and self._parting is None
-                ):
-                    # Nearly every reply: what `_hear` does with a yes to MAIL or RCPT, and no more.
-                    first.heard = position + 1
-                    if position:
-                        first.standing.add(first.people[position - 1])
-                    else:
-                        first.mail_accepted = True
-                    continue
+                if reply.code == 250 and first.easy and self._parting is None:
+                    # Nearly every reply: what `_hear` does with a yes to MAIL, RCPT and the end.
+                    if position < first.easy and position + 1 < first.said:
+                        first.heard = position + 1
+                        if position:
+                            first.standing.add(first.people[position - 1])
+                        else:
+                            first.mail_accepted = True
+                        continue
+                    if position == first.last and first.handed_over and not self._manners.lmtp:
+                        expected.popleft()
+                        self._take_for_all(first, reply, events)
+                        continue
                 self._hear(first, reply, events)
             elif first is None:
                 self._hear_unasked(reply, events)
@@ -621,7 +628,8 @@ class Conversation:
                 events += self._lose("reply_out_of_place", Phase.DATA, reply, offer)
             elif offer.standing:
                 offer.go_ahead = True
-                events.append(BodyWanted(offer.key))
+                if not offer.cleared:
+                    events.append(BodyWanted(offer.key))
             else:
                 # RFC 2920 §3.1: everybody was refused, yet the relay waits: a lone dot.
                 self._queue[0] = _Command(Phase.RSET, FINAL_DOT, offer=offer)
@@ -694,11 +702,6 @@ class Conversation:
             offer.last += 1
         else:
             who = sorted(offer.standing) if len(offer.standing) > 1 else list(offer.standing)
-            if verdict is Verdict.ACCEPTED and ruling is None:  # nearly every end of all
-                for person in who:
-                    events.append(Settled(offer.key, person, verdict, Phase.DOT, reply, ""))
-                self._finish(offer, events, is_clean=True)
-                return
         if ruling is None:
             self._settle(offer, who, verdict, Phase.DOT, reply, events)
         elif verdict is Verdict.ACCEPTED:
@@ -717,6 +720,18 @@ class Conversation:
             self._finish(offer, events, is_clean=is_clean)
         if reply.code == SERVICE_NOT_AVAILABLE:
             self._part(None, Phase.DOT, reply, events)
+
+    def _take_for_all(self, offer: _Offer, reply: Reply, events: list[Event]) -> None:
+        """Settle everybody who stands as accepted, and finish: nearly every end of all."""
+        self._bdat_proved = self._bdat
+        key = offer.key
+        who = offer.standing
+        for person in who if len(who) < 2 else sorted(who):
+            event = Settled(key, person, Verdict.ACCEPTED, Phase.DOT, reply, "")
+            events.append(event)
+        del self._offers[key]
+        self._octets -= offer.body.octets
+        events.append(Finished(key))
 
     # -- 421 ----------------------------------------------------------------------------------
 

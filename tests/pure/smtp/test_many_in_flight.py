@@ -235,10 +235,12 @@ class BelievesTooMuch(Conversation):
     """Deliberately broken: an accepted recipient counts as an accepted message."""
 
     @override
-    def _hear(self, offer, reply, events):  # type: ignore[no-untyped-def]
-        super()._hear(offer, reply, events)
-        if reply.code == 250 and offer.standing:
-            self._settle(offer, sorted(offer.standing), Verdict.ACCEPTED, Phase.DOT, reply, events)
+    def receive(self, data: bytes) -> list[Event]:
+        events = super().receive(data)
+        for offer in self._offers.values():
+            who = sorted(offer.standing)
+            self._settle(offer, who, Verdict.ACCEPTED, Phase.DOT, None, events)
+        return events
 
 
 @pytest.mark.parametrize(
