@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from circular.config import configuration
 from circular.config.configuration import ConfigurationError, Listen, load, read, secret_key_of
+from variants import assert_catches
 
 SEEDS: dict[str, type[Any]] = {
     "institution": configuration.InstitutionSeed,
@@ -240,6 +241,24 @@ def test_whatever_the_environment_says_the_answer_is_a_configuration_or_its_prob
         answer = refused.problems
 
     assert answer
+
+
+def test_a_reader_that_refuses_without_a_word_or_stumbles_is_caught() -> None:
+    right = read
+
+    def silent(*tables: Any, **folders: Any) -> configuration.Configuration:
+        try:
+            return right(*tables, **folders)
+        except ConfigurationError:
+            raise ConfigurationError([]) from None
+
+    def stumbling(table: Any, environ: dict[str, str], **folders: Any) -> object:
+        int(environ.get("CIRCULAR_WORKERS", "1"))
+        return right(table, environ, **folders)
+
+    holds = test_whatever_the_environment_says_the_answer_is_a_configuration_or_its_problems
+    assert_catches(holds, __name__, "read", silent)
+    assert_catches(holds, __name__, "read", stumbling, ValueError)
 
 
 @pytest.mark.parametrize("key", sorted(configuration.CONFIGURATION_KEYS))

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from circular.config.bench.manner import Rule, ScriptError, Shares, rules_of
 from circular.config.bench.relay import Manner, SinkProtocol
+from variants import assert_catches
 
 TEXT = b"Subject: one\r\n\r\n..stuffed\r\nnot . a dot\r\n.\r\n"
 PLAIN = b"Subject: one\r\n\r\n.stuffed\r\nnot . a dot\r\n"
@@ -81,6 +82,18 @@ def test_however_the_stream_is_cut_the_same_messages_are_taken(cuts: list[int]) 
 def test_a_sink_with_rules_that_never_fit_says_what_one_without_rules_says(cuts: list[int]) -> None:
     """The quick way over whole envelopes and the way command by command are one."""
     assert taken([Rule(at="rcpt", match="nobody")], cuts) == taken([], cuts)
+
+
+def test_a_quick_way_that_says_something_else_is_caught() -> None:
+    quick = SinkProtocol._take_envelope
+
+    def talkative(self: SinkProtocol) -> bool:
+        if took := quick(self):
+            self._say("250 2.0.0 once more")
+        return took
+
+    holds = test_a_sink_with_rules_that_never_fit_says_what_one_without_rules_says
+    assert_catches(holds, SinkProtocol, "_take_envelope", talkative)
 
 
 def test_the_cut_test_catches_a_sink_that_forgets_where_it_stopped_looking(

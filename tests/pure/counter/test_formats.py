@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from circular.counter import formats
+from variants import assert_catches
 
 NOW = datetime(2026, 11, 18, 14, 26, 10, tzinfo=UTC)
 
@@ -23,6 +24,15 @@ def test_figures_are_grouped_as_the_language_does(value: int, spanish: str, engl
 @given(st.integers(0, 10**12))
 def test_a_grouped_figure_reads_back_as_the_same_number(value: int) -> None:
     assert int(formats.figure(value, "es").replace(".", "")) == value
+
+
+def test_a_figure_that_is_rounded_is_caught() -> None:
+    figure = formats.figure
+
+    def rounded(value: int, language: str) -> str:
+        return figure(round(value, -1), language)
+
+    assert_catches(test_a_grouped_figure_reads_back_as_the_same_number, formats, "figure", rounded)
 
 
 def test_a_share_that_is_not_whole_is_never_rounded_to_a_hundred() -> None:

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from circular.counter import parts
+from variants import assert_catches
 
 counts = st.integers(0, 40_000)
 
@@ -44,6 +45,11 @@ def test_the_bar_is_full_and_shows_every_figure_above_zero(
     assert len(found) == len(above)
     assert all(width >= 0.44 for width in found)
     assert not found or abs(sum(found) - 100) < 0.1
+
+
+def test_a_bar_that_hides_a_few_people_is_caught() -> None:
+    holds = test_the_bar_is_full_and_shows_every_figure_above_zero
+    assert_catches(holds, parts, "SMALLEST_SHARE", 0.0)
 
 
 def test_a_bar_of_nobody_has_no_segment() -> None:

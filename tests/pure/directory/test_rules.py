@@ -1,6 +1,7 @@
 """An audience rule means one thing, however it is written down."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,6 +26,7 @@ from circular.directory.rules import (
     rule_to_json,
 )
 from circular.directory.words import rule_from_text
+from variants import assert_catches
 
 VALUES = st.frozensets(st.sampled_from(["Norte", "Centro", "Ingeniería", "student"]), max_size=3)
 CLAUSES = st.builds(
@@ -50,6 +52,15 @@ def test_a_rule_survives_json(rule: Rule) -> None:
     back = rule_from_json(json.loads(json.dumps(rule_to_json(rule))))
     assert set(back.clauses) == set(rule.clauses)
     assert digest(back) == digest(rule)
+
+
+def test_a_json_that_loses_a_clause_is_caught() -> None:
+    right = rule_to_json
+
+    def forgetful(rule: Rule) -> object:
+        return right(Rule(rule.clauses[:2]))
+
+    assert_catches(test_a_rule_survives_json, __name__, "rule_to_json", forgetful)
 
 
 @given(RULES, st.randoms())
@@ -109,6 +120,17 @@ def test_no_value_of_a_rule_ever_stands_in_its_sql(rule: Rule) -> None:
     condition, parameters = compile_rule(rule)
     assert "Norte" not in condition
     assert condition.count("%s") == len(parameters)
+
+
+def test_a_compiler_that_writes_values_into_its_sql_is_caught() -> None:
+    right = compile_rule
+
+    def careless(rule: Rule) -> tuple[str, list[list[str]]]:
+        condition, parameters = right(rule)
+        return condition % tuple(f"'{{{','.join(each)}}}'" for each in parameters), []
+
+    holds = test_no_value_of_a_rule_ever_stands_in_its_sql
+    assert_catches(holds, __name__, "compile_rule", careless)
 
 
 @pytest.mark.parametrize(
@@ -195,6 +217,16 @@ def test_a_breakdown_adds_up_with_the_overlap_taken_off(
 ) -> None:
     parts = add_up(list(combinations.items()))
     assert sum(part.count for part in parts.groups) - parts.repeated == parts.total
+
+
+def test_a_breakdown_that_takes_everybody_in_several_groups_off_once_is_caught() -> None:
+    right = add_up
+
+    def once(found: Any) -> object:
+        parts = right(found)
+        return replace(parts, repeated=parts.in_several)
+
+    assert_catches(test_a_breakdown_adds_up_with_the_overlap_taken_off, __name__, "add_up", once)
 
 
 def test_a_breakdown_speaks_of_the_groups_that_were_asked_for() -> None:

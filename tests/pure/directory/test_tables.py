@@ -19,6 +19,7 @@ from circular.directory.tables import (
     folded,
     read_table,
 )
+from variants import assert_catches
 
 
 def table(text: str, encoding: str = "utf-8") -> Table:
@@ -169,6 +170,18 @@ def test_no_bytes_whatever_make_the_reader_raise(content: bytes) -> None:
 @given(st.text(max_size=200))
 def test_no_text_after_a_good_header_makes_the_reader_raise(text: str) -> None:
     read_table(("correo,nombres\n" + text).encode("utf-8", "surrogatepass"))
+
+
+def test_a_reader_that_believes_what_it_is_given_is_caught() -> None:
+    def trusting(content: bytes) -> list[tuple[str, str]]:
+        lines = content.decode("utf-8").split("\n")[1:]
+        return [(address, name) for address, name in (line.split(",") for line in lines)]
+
+    for holds in (
+        test_no_bytes_whatever_make_the_reader_raise,
+        test_no_text_after_a_good_header_makes_the_reader_raise,
+    ):
+        assert_catches(holds, __name__, "read_table", trusting, ValueError)
 
 
 NAMES = st.text(

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from circular.dispatch import breaker
 from circular.dispatch.breaker import WINDOW, Breaker, BreakerRules
+from variants import assert_catches
 
 
 def stops_at(verdicts: list[bool], rules: BreakerRules | None = None) -> int | None:
@@ -79,6 +81,16 @@ def test_it_stops_exactly_when_both_limits_are_passed(
     expected = next((number for number in range(1, len(verdicts) + 1) if passed(number)), None)
 
     assert stops_at(verdicts, BreakerRules(percent, least)) == expected
+
+
+def test_a_breaker_with_one_limit_or_a_short_memory_is_caught() -> None:
+    class OneLimit(Breaker):
+        def __init__(self, rules: BreakerRules | None = None) -> None:
+            super().__init__(BreakerRules((rules or BreakerRules()).percent, least=1))
+
+    holds = test_it_stops_exactly_when_both_limits_are_passed
+    assert_catches(holds, __name__, "Breaker", OneLimit)
+    assert_catches(holds, breaker, "WINDOW", 1)
 
 
 def test_a_breaker_that_counts_everything_ever_sent_would_be_seen() -> None:

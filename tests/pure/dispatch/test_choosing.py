@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from circular.dispatch.choosing import Parcel, Route, choose, groups_of, serves, why_none
 from circular.dispatch.trouble import Trouble
+from variants import assert_catches
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 FIRST = Route(relay=1, rank=10)
@@ -114,15 +116,28 @@ def test_nobody_who_may_not_or_cannot_is_ever_chosen(
     routes: list[Route], load: dict[int, int]
 ) -> None:
     chosen = choose(routes, OFFICIAL, load, NOW)
-    able = [
-        route
+    able = {
+        route.relay: route.rank
         for route in routes
         if (not route.classes or "oficial" in route.classes)
         and (route.rests_until is None or route.rests_until <= NOW)
         and route.room != 0
-    ]
+    }
 
     assert (chosen is None) == (not able)
     if chosen is not None:
-        rank = next(route.rank for route in able if route.relay == chosen)
-        assert rank == min(route.rank for route in able)
+        assert able.get(chosen) == min(able.values())
+
+
+@pytest.mark.parametrize(
+    "overlooked",
+    [{"room": None}, {"rests_until": None}, {"classes": frozenset()}, {"rank": 1}],
+    ids=lambda overlooked: next(iter(overlooked)),
+)
+def test_a_choice_that_overlooks_something_is_caught(overlooked: dict[str, Any]) -> None:
+    right = choose
+
+    def careless(routes: list[Route], *rest: Any) -> int | None:
+        return right([replace(route, **overlooked) for route in routes], *rest)
+
+    assert_catches(test_nobody_who_may_not_or_cannot_is_ever_chosen, __name__, "choose", careless)

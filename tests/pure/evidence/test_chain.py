@@ -29,6 +29,7 @@ from circular.evidence.chain import (
     link,
     mailing_chain,
 )
+from variants import assert_catches
 
 NAME = "case:12"
 NOON = datetime(2026, 11, 23, 17, 0, tzinfo=UTC)
@@ -137,6 +138,18 @@ def test_a_chain_nobody_touched_is_sound(entries: list[StoredEntry]) -> None:
 
     assert found.finding is None
     assert found.head == Head(len(entries), entries[-1].digest)
+
+
+def test_a_check_that_distrusts_a_clock_going_back_is_caught() -> None:
+    right = check_chain
+
+    def distrustful(name: str, entries: Sequence[StoredEntry]) -> ChainCheck:
+        times = [entry.at for entry in entries]
+        if times == sorted(times):
+            return right(name, entries)
+        return ChainCheck(name, EMPTY, Finding(name, 1, Fault.REORDERED), 0)
+
+    assert_catches(test_a_chain_nobody_touched_is_sound, __name__, "check_chain", distrustful)
 
 
 @given(tampered())
@@ -253,6 +266,21 @@ def test_a_chain_rebuilt_with_fresh_digests_shows_only_against_an_anchor(
     assert check_chain(NAME, rebuilt, anchors=[anchor]).finding == Finding(
         NAME, len(honest), Fault.REBUILT
     )
+
+
+def test_a_check_that_looks_at_no_anchor_is_caught() -> None:
+    right = check_chain
+
+    def anchorless(
+        name: str, entries: Sequence[StoredEntry], anchors: Sequence[Head] = ()
+    ) -> ChainCheck:
+        return right(name, entries)
+
+    for holds in (
+        test_a_cut_tail_shows_only_against_an_anchor,
+        test_a_chain_rebuilt_with_fresh_digests_shows_only_against_an_anchor,
+    ):
+        assert_catches(holds, __name__, "check_chain", anchorless)
 
 
 def test_an_anchored_head_says_that_the_tail_is_proved() -> None:

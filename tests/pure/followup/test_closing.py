@@ -23,6 +23,7 @@ from circular.followup.closing import (
     what_is_due,
 )
 from circular.workflow.acts import Figures
+from variants import assert_catches
 
 NOON = datetime(2026, 11, 23, 17, 0, tzinfo=UTC)
 LIMIT = NOON + timedelta(hours=8)
@@ -172,6 +173,16 @@ def test_without_a_limit_nothing_that_may_still_arrive_is_called_not_sent(
         assert decision.outcome is not Outcome.NEGATIVE
 
 
+def test_a_clerk_that_sets_a_limit_of_its_own_is_caught() -> None:
+    right = decide
+
+    def impatient(facts: SendingFacts, now: datetime) -> Decision:
+        return right(replace(facts, limit_at=now), now)
+
+    holds = test_without_a_limit_nothing_that_may_still_arrive_is_called_not_sent
+    assert_catches(holds, __name__, "decide", impatient)
+
+
 def calls_the_unseen_arrived(facts: SendingFacts, now: datetime) -> Decision:
     """Broken on purpose: what was not seen counts as equal."""
     seen = tuple(Sight.EQUAL if each is Sight.NOT_SEEN else each for each in facts.sights)
@@ -205,6 +216,14 @@ def test_the_property_catches_a_clerk_that_is_broken(broken: Decide, facts: Send
 @given(st.integers(0, 10_000), st.sampled_from([each for each in Outcome if each not in FINAL]))
 def test_the_next_look_is_later_but_never_too_late(attempts: int, outcome: Outcome) -> None:
     assert NOON < next_look_at(attempts, outcome, NOON) <= NOON + LATEST
+
+
+def test_waits_that_grow_without_end_are_caught() -> None:
+    def endless(attempts: int, _outcome: Outcome, now: datetime) -> datetime:
+        return now + timedelta(minutes=1 + attempts)
+
+    holds = test_the_next_look_is_later_but_never_too_late
+    assert_catches(holds, __name__, "next_look_at", endless)
 
 
 def test_the_first_looks_follow_each_other_quickly() -> None:

@@ -16,6 +16,7 @@ from circular.intake.fields import (
     read_fields,
     without_fields,
 )
+from variants import assert_catches
 
 REQUEST = """Cordial saludo:
 
@@ -114,6 +115,26 @@ def test_whatever_is_written_in_plain_lines_is_read_back(stated: dict[str, str])
 
     assert read_fields(text).values == {codes[label]: value for label, value in stated.items()}
     assert read_fields(text).message == "El texto sigue."
+
+
+def test_a_reader_that_ends_a_value_at_its_colon_is_caught() -> None:
+    right = read_fields
+
+    def hasty(text: str) -> Understood:
+        understood = right(text)
+        values = {code: words.partition(":")[0] for code, words in understood.values.items()}
+        return Understood(values, understood.message)
+
+    holds = test_whatever_is_written_in_plain_lines_is_read_back
+    assert_catches(holds, __name__, "read_fields", hasty)
+
+
+def test_a_reader_that_takes_every_text_for_a_date_is_caught() -> None:
+    def trusting(text: str, *, today: date) -> datetime:
+        return datetime.fromisoformat(text)
+
+    holds = test_no_text_makes_the_reader_fail_and_reading_again_finds_nothing_already_read
+    assert_catches(holds, __name__, "read_date", trusting, ValueError)
 
 
 @pytest.mark.parametrize(

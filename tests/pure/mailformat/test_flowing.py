@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from circular.mailformat.flowing import flowing
+from variants import assert_catches
 
 PROSE = (
     "del martes al jueves la división de salud y bienestar atiende sin cita en la sede del centro,"
@@ -55,6 +56,13 @@ def test_what_was_broken_on_purpose_stays(text: str) -> None:
 @given(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\r"), max_size=400))
 def test_no_word_is_added_lost_or_moved(text: str) -> None:
     assert flowing(text).split() == text.split()
+
+
+def test_lines_joined_without_a_blank_are_caught() -> None:
+    def tight(text: str) -> str:
+        return "".join(text.splitlines())
+
+    assert_catches(test_no_word_is_added_lost_or_moved, __name__, "flowing", tight)
 
 
 @given(words, st.integers(66, 78))

@@ -17,6 +17,7 @@ from circular.mailformat.headers import (
     text_field,
 )
 from circular.mailformat.outgoing import Attachment, encode, quoted, quoted_line
+from variants import assert_catches
 
 PRINTABLE = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=200)
 
@@ -39,6 +40,13 @@ def test_a_subject_is_read_as_it_was_written(text: str) -> None:
         assert unfolded(field).split() == written.split()
     else:
         assert str(make_header(decode_header(unfolded(field)))) == written
+
+
+def test_a_subject_written_as_it_came_is_caught() -> None:
+    def raw(name: str, text: str) -> bytes:
+        return f"{name}: {text}\r\n".encode()
+
+    assert_catches(test_a_subject_is_read_as_it_was_written, __name__, "text_field", raw)
 
 
 @pytest.mark.parametrize("char", ["\r", "\n", "\0", "\x0b", "\x7f", "\x85", "\u2028", "\ud800"])
@@ -86,6 +94,15 @@ def test_a_display_name_never_becomes_an_address(name: str) -> None:
 
     message = email.message_from_bytes(field + b"\r\n", policy=email.policy.default)
     assert [one.addr_spec for one in message["To"].addresses] == ["ana@x.example"]
+
+
+def test_a_display_name_written_as_it_came_is_caught() -> None:
+    def raw(name: str, address: str) -> list[str]:
+        return [name or "x", f"<{address}>"]
+
+    assert_catches(
+        test_a_display_name_never_becomes_an_address, __name__, "mailbox", raw, Exception
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """Any string is HTML of some kind, and its words come out in the order in which they are read."""
 
 import time
+from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from circular.mailformat.html import text_of
+from variants import assert_catches
 
 
 @pytest.mark.parametrize(
@@ -43,6 +45,13 @@ def test_what_a_reader_reads(html: str, text: str) -> None:
 )
 def test_it_never_raises(html: str) -> None:
     assert isinstance(text_of(html), str)
+
+
+def test_a_reader_that_wants_it_well_formed_is_caught() -> None:
+    def strict(html: str) -> str:
+        return "".join(ET.fromstring(f"<x>{html}</x>").itertext())
+
+    assert_catches(test_it_never_raises, __name__, "text_of", strict, ET.ParseError)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,12 @@
 """Any bytes are read as a message, within bounds, and the traps of the trade are none."""
 
+import email
 import re
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
+from email.header import decode_header, make_header
+from email.utils import getaddresses
 from typing import Any
 
 import pytest
@@ -20,6 +24,7 @@ from circular.mailformat.incoming import (
     mailboxes,
     parse,
 )
+from variants import assert_catches
 
 MAILS = [
     "zbateson-mail-mime-parser",
@@ -82,6 +87,27 @@ PIECES = st.sampled_from(
 @given(st.lists(PIECES, max_size=30))
 def test_pieces_of_mail_in_any_order_are_read_without_an_exception(pieces: list[bytes]) -> None:
     assert sound(parse(b"".join(pieces)))
+
+
+def test_a_reader_that_leaves_subjects_to_the_library_is_caught() -> None:
+    right = parse
+
+    def trusting(raw: bytes) -> Incoming:
+        header = email.message_from_bytes(raw).get("Subject", "")
+        return replace(right(raw), subject=str(make_header(decode_header(header))))
+
+    holds = test_pieces_of_mail_in_any_order_are_read_without_an_exception
+    assert_catches(holds, __name__, "parse", trusting)
+
+
+def test_a_reader_that_takes_all_mail_for_utf_8_is_caught() -> None:
+    right = parse
+
+    def trusting(raw: bytes) -> Incoming:
+        return right(raw.decode().encode())
+
+    holds = test_any_octets_are_read_without_an_exception
+    assert_catches(holds, __name__, "parse", trusting, UnicodeDecodeError)
 
 
 def test_a_reader_that_keeps_a_line_break_of_an_encoded_word_would_be_caught() -> None:
@@ -193,6 +219,14 @@ def test_reading_an_address_list_never_fails_and_hides_no_at_sign_outside_commen
     bare = re.sub(r'["(\\].*', "", written)  # what stands before the first quote or comment
     if "@" in bare:
         assert found
+
+
+def test_a_list_that_is_nobodys_after_one_mistake_is_caught() -> None:
+    def strict(written: str, _defects: set[str]) -> list[str]:
+        return [address for _, address in getaddresses([written]) if address]
+
+    holds = test_reading_an_address_list_never_fails_and_hides_no_at_sign_outside_comments
+    assert_catches(holds, __name__, "mailboxes", strict)
 
 
 def test_a_missing_or_unknown_charset_still_gives_the_words() -> None:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from circular.mailformat import tokens
 from circular.mailformat.addresses import normalize
+from variants import assert_catches
 
 SECRET = b"a fixed secret for the tests"
 NUMBERS = st.integers(1, (1 << 64) - 1)
@@ -26,6 +27,21 @@ def test_a_token_is_good_for_one_purpose_and_one_secret(number: int, other: int)
     assert tokens.read_number(SECRET, tokens.CASE, token) is None
     assert tokens.read_token(b"another", token) is None
     assert (tokens.recipient_token(SECRET, other) == token) == (other == number)
+
+
+def test_a_reader_that_minds_the_case_or_forgets_the_purpose_is_caught() -> None:
+    read_token, read_number = tokens.read_token, tokens.read_number
+
+    def pedantic(secret: bytes, token: str) -> int | None:
+        return read_token(secret, token) if token.islower() else None
+
+    def forgetful(secret: bytes, _purpose: str, token: str) -> int | None:
+        return read_number(secret, tokens.RECIPIENT, token)
+
+    assert_catches(test_a_token_names_its_recipient_in_any_case, tokens, "read_token", pedantic)
+    assert_catches(
+        test_a_token_is_good_for_one_purpose_and_one_secret, tokens, "read_number", forgetful
+    )
 
 
 def forgeries_accepted(read: object, token: str, position: int, char: str) -> bool:
@@ -68,6 +84,18 @@ def test_the_bounce_address_is_an_address_and_leads_back(number: int) -> None:
 
     assert normalize(address) == address
     assert tokens.recipient_of_address(SECRET, address.upper()) == number
+
+
+def test_a_number_taken_from_any_text_or_an_address_without_its_plus_is_caught() -> None:
+    def generous(_secret: bytes, text: str) -> int:
+        return sum(text.encode("utf-8", "surrogatepass"))
+
+    def joined(_base: str, token: str) -> str:
+        return f"circular-{token}@circular.unimacizo.example"
+
+    holds = test_the_bounce_address_is_an_address_and_leads_back
+    assert_catches(test_no_other_text_names_anybody, tokens, "read_token", generous)
+    assert_catches(holds, tokens, "bounce_address", joined)
 
 
 def test_a_message_id_and_the_id_of_a_case_are_not_taken_for_each_other() -> None:

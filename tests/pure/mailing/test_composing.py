@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from circular.mailing.composing import Draft, FrameFacts, compose, frame_problem, paragraphs
 from circular.mailing.content import ContentError
+from variants import assert_catches
 
 
 def test_the_frame_is_applied_and_the_merge_fields_stay_open(
@@ -114,3 +115,9 @@ def test_text_never_becomes_markup(text: str) -> None:
     html = paragraphs(f"{text} <script>alert(1)</script>")
 
     assert "<script" not in html
+
+
+def test_paragraphs_of_text_as_it_came_are_caught() -> None:
+    assert_catches(
+        test_text_never_becomes_markup, __name__, "paragraphs", lambda text: f"<p>{text}</p>"
+    )

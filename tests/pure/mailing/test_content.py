@@ -22,6 +22,7 @@ from circular.mailing.content import (
     tidy,
 )
 from circular.mailing.kinds import MailClass
+from variants import assert_catches
 
 FILE = StencilFile(name="guía.pdf", media_type="application/pdf", digest="a" * 64, octets=9)
 CONTENT = StencilContent(
@@ -142,3 +143,14 @@ def test_tidying_twice_changes_nothing(text: str) -> None:
 @given(st.dictionaries(st.sampled_from(["given", "family", "preferred"]), st.text()))
 def test_no_name_brings_a_line_break_into_a_message(names: dict[str, str]) -> None:
     assert not set("\r\n\0") & set("".join(merge_values(names).values()))
+
+
+def test_a_text_that_grows_at_each_tidying_is_caught() -> None:
+    assert_catches(test_tidying_twice_changes_nothing, __name__, "tidy", lambda text: text + "\n")
+
+
+def test_a_name_printed_as_it_came_is_caught() -> None:
+    def raw(names: dict[str, str]) -> dict[str, str]:
+        return {"nombre": names.get("given", "")}
+
+    assert_catches(test_no_name_brings_a_line_break_into_a_message, __name__, "merge_values", raw)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from email.message import EmailMessage
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,6 +19,7 @@ from circular.mailing.composing import Draft, FrameFacts, compose
 from circular.mailing.content import ContentError, StencilContent, StencilFile, check
 from circular.mailing.kinds import MailClass, MailingKind
 from circular.mailing.rendering import RecipientFacts, ReleaseFacts, preview, render
+from variants import assert_catches
 
 FilesAdded = Callable[[StencilContent], tuple[StencilContent, dict[str, bytes]]]
 
@@ -257,6 +259,18 @@ def test_what_passes_the_check_can_be_printed_for_anybody(
     person = replace(ana, fields=dict(zip(("given", "family", "preferred"), names, strict=True)))
 
     assert_soft(render(content, person, release, {digest: b"x"}).raw)
+
+
+def test_a_check_that_lets_everything_pass_is_caught(
+    release: ReleaseFacts, ana: RecipientFacts
+) -> None:
+    assert_catches(
+        partial(test_what_passes_the_check_can_be_printed_for_anybody, release, ana),
+        __name__,
+        "check",
+        lambda content: content,
+        UnsafeHeaderError,
+    )
 
 
 def assert_soft(raw: bytes) -> None:

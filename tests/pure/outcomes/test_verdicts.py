@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from circular.mailing.recipients import RecipientState
 from circular.outcomes.verdicts import Verdict, reason_after, state_after, verdict_of
+from variants import assert_catches
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,16 @@ def test_the_first_digit_decides(code: int, verdict: Verdict) -> None:
 @given(st.integers(0, 999))
 def test_every_code_has_a_verdict_and_only_2yz_is_acceptance(code: int) -> None:
     assert (verdict_of(code) is Verdict.ACCEPTED) == (code // 100 == 2)
+
+
+def test_a_table_that_takes_what_is_no_error_for_acceptance_is_caught() -> None:
+    right = verdict_of
+
+    def hopeful(code: int) -> Verdict:
+        return Verdict.ACCEPTED if 200 <= code < 400 else right(code)
+
+    holds = test_every_code_has_a_verdict_and_only_2yz_is_acceptance
+    assert_catches(holds, __name__, "verdict_of", hopeful)
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))

@@ -16,6 +16,7 @@ from circular.smtp.commands import (
     path_of,
     rcpt_to,
 )
+from variants import assert_catches
 
 LINES = st.lists(
     st.sampled_from([b"\r", b"\n", b"\r\n", b".", b"..", b"a", b"\r\n.\r\n", b"\n.\n", b"\xc3"]),
@@ -137,6 +138,17 @@ def test_a_body_says_the_same_octets_with_and_without_dots(parts: list[bytes | P
     assert unstuffed(wire_body(*parts)) == plain
     assert body.octets == len(plain)
     assert body.is_eight_bit is not plain.isascii()
+
+
+def test_a_body_whose_dots_are_not_doubled_is_caught() -> None:
+    def undotted(*parts: bytes | Piece) -> bytes:
+        return b"".join(Body(*parts).plain()) + b".\r\n"
+
+    for holds in (
+        test_a_body_arrives_as_it_was_with_its_line_ends_made_crlf,
+        test_a_body_says_the_same_octets_with_and_without_dots,
+    ):
+        assert_catches(holds, __name__, "wire_body", undotted)
 
 
 def test_a_dot_that_begins_a_part_is_doubled_only_where_a_line_begins() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from circular.workflow.calendar import Calendar, NeverOpenError, OfficeHours
 from circular.workflow.workdays import days_off, public_holidays
+from variants import assert_catches
 
 BOGOTA = ZoneInfo("America/Bogota")
 OFFICE = Calendar(
@@ -111,6 +112,24 @@ def test_a_longer_limit_never_falls_earlier(
     start: datetime, short: timedelta, more: timedelta
 ) -> None:
     assert OFFICE.add_business(start, short) <= OFFICE.add_business(start, short + more)
+
+
+def test_an_office_that_counts_whole_hours_is_caught() -> None:
+    between = Calendar.business_between
+
+    def rounded(self: Calendar, start: datetime, end: datetime) -> timedelta:
+        return timedelta(hours=between(self, start, end) // timedelta(hours=1))
+
+    assert_catches(test_business_time_adds_up, Calendar, "business_between", rounded)
+
+
+def test_an_office_that_pushes_what_falls_on_a_weekend_back_by_three_days_is_caught() -> None:
+    def pushing(_self: Calendar, start: datetime, after: timedelta) -> datetime:
+        due = start + after
+        return due + timedelta(days=3) if due.weekday() in {5, 6} else due
+
+    holds = test_a_longer_limit_never_falls_earlier
+    assert_catches(holds, Calendar, "add_business", pushing)
 
 
 def test_nothing_passes_backwards() -> None:

@@ -14,6 +14,7 @@ from circular.dispatch.journal import FULL_OCTETS, Journal, line_of, read_line, 
 from circular.dispatch.models import Worker
 from circular.outcomes.verdicts import OutcomeFact, Source, Verdict
 from post_office import Release, states
+from variants import assert_catches
 
 LASTS = timedelta(minutes=15)
 TIMES = st.datetimes(timezones=st.just(UTC))
@@ -52,6 +53,19 @@ def test_a_line_without_its_lease_is_caught() -> None:
 @given(noise=st.binary(max_size=80) | st.text(max_size=80).map(str.encode))
 def test_noise_is_no_verdict(noise: bytes) -> None:
     assert read_line(noise) is None
+
+
+def test_a_reader_that_takes_any_line_for_a_verdict_is_caught() -> None:
+    right = read_line
+
+    def hopeful(line: bytes) -> tuple[int, OutcomeFact] | None:
+        return right(line) or (len(line), accepted(1))
+
+    for holds in (
+        test_noise_is_no_verdict,
+        test_a_line_is_read_back_as_it_was_and_a_torn_one_is_none,
+    ):
+        assert_catches(holds, __name__, "read_line", hopeful)
 
 
 def accepted(recipient: int) -> OutcomeFact:

@@ -13,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typing_extensions import override
 
+from circular.mailing import letter_layout
 from circular.mailing.letter_layout import WIDTH, Paragraph, RenderedLetter, Sheet, layout, one_line
 from circular.mailing.letters import ContextMismatchError, Letter, Voice, render_letter
+from variants import assert_catches
 
 VOICE = Voice(
     institution="Universidad del Macizo",
@@ -452,6 +454,11 @@ def test_whatever_the_matter_is_called_the_subject_is_one_short_line(matter: str
         r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", rendered.subject
     )
     assert one_line(rendered.subject) == rendered.subject
+
+
+def test_a_subject_printed_as_it_came_is_caught() -> None:
+    holds = test_whatever_the_matter_is_called_the_subject_is_one_short_line
+    assert_catches(holds, letter_layout, "one_line", str)
 
 
 @EVERY

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.paginator import InvalidPage, Paginator
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -18,6 +19,7 @@ from circular.people import queries, services
 from circular.people.accounts import KnownAccount
 from circular.people.models import Holding, Person, Post, Sender, Unit
 from circular.people.roles import Role
+from variants import assert_catches
 
 pytestmark = pytest.mark.django_db
 
@@ -327,7 +329,7 @@ def test_naughty_names_are_shown_back_escaped_or_refused_with_a_message(
     assert "<script>alert" not in page
 
 
-def test_no_search_whatever_breaks_the_list_of_people(admin: Client) -> None:
+def look_for_anything(admin: Client) -> None:
     @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.text(max_size=40), st.text(max_size=10))
     def holds(sought: str, page: str) -> None:
@@ -341,3 +343,13 @@ def test_no_search_whatever_breaks_the_list_of_people(admin: Client) -> None:
         assert answer.status_code == 200
 
     holds()
+
+
+def test_no_search_whatever_breaks_the_list_of_people(admin: Client) -> None:
+    look_for_anything(admin)
+
+
+def test_a_list_that_believes_its_page_numbers_is_caught(admin: Client) -> None:
+    assert_catches(
+        lambda: look_for_anything(admin), Paginator, "get_page", Paginator.page, InvalidPage
+    )

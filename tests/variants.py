@@ -1,0 +1,36 @@
+"""A property is worth what it catches: here it meets a variant that is wrong on purpose."""
+
+import sys
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+from hypothesis import Phase, settings
+
+FOUND_IS_ENOUGH = settings(
+    settings.get_profile("hunt"),
+    phases=[Phase.explicit, Phase.generate],
+    database=None,
+    report_multiple_bugs=False,
+)
+
+
+def assert_catches(
+    holds: Callable[[], object],
+    owner: object,
+    name: str,
+    wrong: object,
+    failing: type[Exception] = AssertionError,
+) -> None:
+    """Run a property while `owner.name` is `wrong`; it has to fail.
+
+    Shapes:  ``owner`` is a module, a class, or the name of the test's own module
+    """
+    where = sys.modules[owner] if isinstance(owner, str) else owner
+    judged = holds.func if isinstance(holds, partial) else holds
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(where, name, wrong)
+        # Hypothesis keeps the settings of the moment at which a test was read.
+        patch.setattr(judged, "_hypothesis_internal_use_settings", FOUND_IS_ENOUGH, raising=False)
+        with pytest.raises(failing):
+            holds()
