@@ -130,6 +130,7 @@ class _Offer:
     go_ahead: bool = False  # the relay said 354
     handed_over: bool = False
     dots: list[int] | None = None  # LMTP: who is still to be answered for
+    has_succeeded: bool = False  # a 2yz to the end, for anybody
 
     def __init__(
         self, key: int, lines: list[bytes], people: list[int], body: Body, cleared: bool
@@ -697,6 +698,7 @@ class Conversation:
         if self._bdat and self._shows_no_bdat(offer, reply):
             events += self._lose("chunking_refused", Phase.BODY, reply)
             return
+        offer.has_succeeded = offer.has_succeeded or verdict is Verdict.ACCEPTED
         if offer.dots:
             who = [offer.dots.pop(0)]
             offer.last += 1
@@ -714,10 +716,8 @@ class Conversation:
             if ruling is not None and offer.open:
                 self._rule(offer, ruling, sorted(offer.open), events)
             # RFC 5321 §4.1.1.4: a final dot ends the transaction, whatever its answer; RFC 3030
-            # promises that only of a BDAT LAST that succeeded. An LMTP server answers for each.
-            by_lmtp = offer.dots is not None and bool(who)
-            is_clean = not self._bdat or by_lmtp or verdict is Verdict.ACCEPTED
-            self._finish(offer, events, is_clean=is_clean)
+            # promises that only of a BDAT LAST that succeeded (for anybody, in LMTP).
+            self._finish(offer, events, is_clean=not self._bdat or offer.has_succeeded)
         if reply.code == SERVICE_NOT_AVAILABLE:
             self._part(None, Phase.DOT, reply, events)
 
