@@ -54,16 +54,16 @@ class Body:
 
     def __init__(self, *parts: bytes | Piece) -> None:
         """Join parts; those that are bytes are looked at, those that are pieces were."""
-        pieces = [part if type(part) is Piece else Piece(part) for part in parts if part]  # type: ignore[arg-type]
+        pieces: list[Piece] = []
         octets = 0
         is_eight_bit = False
-        last: Piece | None = None
-        for piece in pieces:
+        for part in parts:
+            piece = part if isinstance(part, Piece) else Piece(part)
             if piece.plain:
+                pieces.append(piece)
                 octets += len(piece.plain)
                 is_eight_bit = is_eight_bit or piece.is_eight_bit
-                last = piece
-        if last is not None and not last.ends_a_line:
+        if pieces and not pieces[-1].ends_a_line:
             pieces.append(_LINE_END)
             octets += 2
         self._pieces = pieces
@@ -82,7 +82,6 @@ class Body:
             if at_line_start and piece.starts_with_dot:
                 parts.append(b".")
             parts.append(piece.dotted)
-            if piece.plain:
-                at_line_start = piece.ends_a_line
+            at_line_start = piece.ends_a_line
         parts.append(FINAL_DOT)
         return parts
