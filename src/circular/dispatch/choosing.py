@@ -5,11 +5,13 @@ Rules
    not told by groups fits only relays that serve every audience.
 2. A relay that rests, or whose quota has no room, is passed over; the next rank takes its place.
    So a second relay of a higher rank is a fail-over, and one of the same rank shares the mail.
-3. Within a rank the one with the least under way for its weight is next; ties go to the lower number.
+3. Within a rank the one that got the least for its weight is next; ties go to the lower number. One
+   that has as much as it can work off is passed over for others of its rank, never for a later rank:
+   weights hold while everybody keeps up, and a slow relay slows nobody.
 4. One call decides about one batch: whom a relay holds already stays there.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -68,11 +70,15 @@ def _is_up(route: Route, now: datetime) -> bool:
 
 
 def choose(
-    routes: Iterable[Route], parcel: Parcel, load: Mapping[int, int], now: datetime
+    routes: Iterable[Route],
+    parcel: Parcel,
+    load: Mapping[int, int],
+    now: datetime,
+    full: Collection[int] = (),
 ) -> int | None:
     """Give the relay of the next batch, None when nobody can take it now.
 
-    Shapes:  ``load`` counts by relay the people under way
+    Shapes:  ``load`` counts by relay the people that it got; ``full`` names those that have enough
     """
     able = [
         route
@@ -85,6 +91,7 @@ def choose(
         able,
         key=lambda route: (
             route.rank,
+            route.relay in full,
             load.get(route.relay, 0) / max(1, route.weight),
             route.relay,
         ),

@@ -45,17 +45,28 @@ class Traffic:
     def __init__(self, rules: BreakerRules | None = None) -> None:
         self._pools: dict[int, Pool] = {}
         self._working: Counter[int] = Counter()  # relay → sessions past the greeting
-        self._load: Counter[int] = Counter()  # relay → people leased and not settled here
+        self._got: Counter[int] = Counter()  # relay → people lent to it since `_able` changed
+        self._able: frozenset[int] = frozenset()
         self._breaker = Breaker(rules)
 
     def follow(
-        self, relays: Iterable[RelayAccess], rules: BreakerRules, leasable: Collection[int]
+        self,
+        relays: Iterable[RelayAccess],
+        rules: BreakerRules,
+        leasable: Collection[int],
+        now: datetime,
     ) -> None:
         """Take in what the office and the other processes changed since the last look."""
         self._breaker.rules = rules
         self._breaker.keep_only(set(leasable))
+        able = set()
         for relay in relays:
             self._pool(relay.id).limit(relay.max_connections)
+            if relay.room != 0 and (relay.resting_until is None or relay.resting_until <= now):
+                able.add(relay.id)
+        if able != self._able:
+            # Whoever comes back gets its share from now on, not what it missed.
+            self._able, self._got = frozenset(able), Counter()
 
     def _pool(self, relay_id: int) -> Pool:
         found = self._pools.get(relay_id)
@@ -66,10 +77,18 @@ class Traffic:
     # -- which relay --------------------------------------------------------------------------
 
     def relay_for(
-        self, mailing: Waiting, relays: Sequence[RelayAccess], now: datetime
+        self,
+        mailing: Waiting,
+        relays: Sequence[RelayAccess],
+        now: datetime,
+        full: Collection[int] = (),
     ) -> RelayAccess | None:
-        """Choose the relay of the next batch of a mailing; None when nobody can take it now."""
-        chosen = choose(map(_route, relays), _parcel(mailing), self._load, now)
+        """Choose the relay of the next batch of a mailing; None when nobody can take it now.
+
+        ``full`` names the relays whose queue here is long enough; one of them is given when every
+        other one of its rank is, too.
+        """
+        chosen = choose(map(_route, relays), _parcel(mailing), self._got, now, full)
         return next((relay for relay in relays if relay.id == chosen), None)
 
     def why_none(
@@ -84,11 +103,7 @@ class Traffic:
 
     def lent(self, relay_id: int, count: int) -> None:
         """Note that so many people were leased for a relay."""
-        self._load[relay_id] += count
-
-    def returned(self, relay_id: int, count: int = 1) -> None:
-        """Note that so many of them are settled or given back."""
-        self._load[relay_id] = max(0, self._load[relay_id] - count)
+        self._got[relay_id] += count
 
     # -- how many sessions --------------------------------------------------------------------
 

@@ -42,7 +42,7 @@ def test_mail_goes_by_the_next_relay_while_the_first_rests() -> None:
     assert Traffic().relay_for(LETTER, [resting, SECOND], NOW) is SECOND
 
 
-def test_relays_of_one_rank_share_what_is_under_way() -> None:
+def test_relays_of_one_rank_share_the_mail_by_weight() -> None:
     traffic, relays = Traffic(), [replace(FIRST, weight=3), replace(SECOND, rank=10)]
     taken: Counter[int] = Counter()
 
@@ -53,8 +53,23 @@ def test_relays_of_one_rank_share_what_is_under_way() -> None:
         taken[relay.id] += 1
 
     assert taken == {1: 30, 2: 10}
-    traffic.returned(1, 1500)
+
+
+def test_a_relay_that_comes_back_gets_its_share_and_not_what_it_missed() -> None:
+    traffic, relays = Traffic(), [FIRST, replace(SECOND, rank=10)]
+    traffic.follow(relays[:1], BreakerRules(), (), NOW)
+    traffic.lent(1, 5000)
+
+    traffic.follow(relays, BreakerRules(), (), NOW)
+
     assert traffic.relay_for(LETTER, relays, NOW) is relays[0]
+
+
+def test_one_that_has_enough_is_passed_over_for_its_rank_and_for_no_other() -> None:
+    relays = [FIRST, replace(SECOND, rank=10), replace(SECOND, id=3, rank=20)]
+
+    assert Traffic().relay_for(LETTER, relays, NOW, full={1}) is relays[1]
+    assert Traffic().relay_for(LETTER, relays, NOW, full={1, 2}) is relays[0]
 
 
 def test_a_quota_without_room_says_when_there_will_be_some() -> None:
@@ -67,7 +82,7 @@ def test_a_quota_without_room_says_when_there_will_be_some() -> None:
 
 def test_sessions_grow_with_what_is_taken_and_never_beyond_what_the_office_allows() -> None:
     traffic = Traffic()
-    traffic.follow([FIRST], BreakerRules(), ())
+    traffic.follow([FIRST], BreakerRules(), (), NOW)
 
     allowed = [traffic.sessions_allowed(FIRST)]
     for _ in range(4):
@@ -79,7 +94,7 @@ def test_sessions_grow_with_what_is_taken_and_never_beyond_what_the_office_allow
 
 def test_one_session_too_many_costs_a_session_and_no_rest() -> None:
     traffic = Traffic()
-    traffic.follow([FIRST], BreakerRules(), ())
+    traffic.follow([FIRST], BreakerRules(), (), NOW)
     working(traffic, FIRST, 3)
     traffic.opened(1)
 
@@ -104,7 +119,7 @@ def test_a_relay_rests_when_nothing_else_works(
     effect: Effect, sessions: int, *, greeted: bool, rests: bool
 ) -> None:
     traffic = Traffic()
-    traffic.follow([FIRST], BreakerRules(), ())
+    traffic.follow([FIRST], BreakerRules(), (), NOW)
     working(traffic, FIRST, sessions)
 
     assert traffic.must_rest(1, effect, now=0, greeted=greeted) is rests
@@ -127,7 +142,7 @@ def test_what_is_not_leased_any_more_starts_with_an_empty_window() -> None:
     traffic.refused(7)
     traffic.refused(7)
 
-    traffic.follow([FIRST], BreakerRules(percent=50, least=3), leasable={8})
+    traffic.follow([FIRST], BreakerRules(percent=50, least=3), {8}, NOW)
 
     assert traffic.refused(7) is None
 
