@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
-from django.utils import timezone
 
 from circular.dispatch import grants
 from circular.dispatch.breaker import BreakerRules
@@ -67,7 +66,7 @@ def save_relay(
     Raises:  ValueError for a security or sign-in that is none; RelayUnknownError;
              PasswordNeededError; IntegrityError for a name that another relay has
     """
-    now = timezone.now()
+    now = grants.database_now()
     row = Relay()
     if relay_id is not None:
         found = Relay.objects.select_for_update(no_key=True).filter(pk=relay_id).first()
@@ -184,7 +183,7 @@ def save_sending_rules(rules: BreakerRules, *, by: Actor) -> None:
             chain=HOUSE,
             act="sending_rules_saved",
             by=by,
-            at=timezone.now(),
+            at=grants.database_now(),
             facts={"percent": rules.percent, "least": rules.least},
         )
     )
