@@ -172,6 +172,7 @@ def load_procedure(arguments: argparse.Namespace, configuration: Configuration) 
     from circular.evidence.actors import SYSTEM
     from circular.workflow import services
     from circular.workflow.procedure import ProcedureError
+    from circular.workflow.procedure_words import sentence_of
 
     try:
         source = arguments.file.read_text(encoding="utf-8")
@@ -183,7 +184,7 @@ def load_procedure(arguments: argparse.Namespace, configuration: Configuration) 
             _("No se puede leer %(file)s: %(error)s") % {"file": arguments.file, "error": error}
         ) from error
     except ProcedureError as wrong:
-        print(wrong, file=sys.stderr)
+        print(sentence_of(wrong), file=sys.stderr)
         return 2
     return list_procedures(arguments, configuration)
 

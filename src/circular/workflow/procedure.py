@@ -7,7 +7,8 @@ Rules:
    "a, and one of b or c".
 4. Unknown keys are errors, so that a slip in a file does not vanish silently.
 
-Raises: ProcedureError, naming the file's place, for anything that is not so.
+Raises: ProcedureError, naming the file's place and what may stand there, for anything that is not so;
+        the sentences are in ``procedure_words``.
 """
 
 import tomllib
@@ -27,8 +28,42 @@ FOREIGN_ACTS = frozenset({"received", "drafted", "correspondence_received"})
 KNOWN_ACTS = frozenset(act.value for act in Act) | FOREIGN_ACTS
 
 
+class Slip(StrEnum):
+    """What can be wrong with a procedure's file, or with asking for one."""
+
+    NOT_TOML = "not_toml"
+    UNKNOWN_KEY = "unknown_key"
+    NO_ACTIVITY = "no_activity"
+    PHASES_OUT_OF_ORDER = "phases_out_of_order"
+    NOT_IN_HISTORY = "not_in_history"
+    OUT_OF_SEQUENCE = "out_of_sequence"
+    NOTHING_SATISFIES = "nothing_satisfies"
+    NOBODY_ANSWERS = "nobody_answers"
+    NO_TEXT = "no_text"
+    NO_NUMBER = "no_number"
+    NO_DAY = "no_day"
+    NO_LIST = "no_list"
+    NO_TABLES = "no_tables"
+    NO_TEXTS = "no_texts"
+    UNKNOWN_EVIDENCE = "unknown_evidence"
+    NONE_OF_THESE = "none_of_these"
+    OTHER_TEXT = "other_text"
+    NOT_LOADED = "not_loaded"
+    NOT_IN_FORCE = "not_in_force"
+    MISPLACED = "misplaced"
+
+
 class ProcedureError(ValueError):
-    """A procedure's file is not what it must be."""
+    """A procedure's file is not what it must be, or no procedure is what was asked for."""
+
+    def __init__(
+        self, slip: Slip, place: str = "", *, found: object = "", allowed: Collection[str] = ()
+    ) -> None:
+        self.slip = slip
+        self.place = place  # such as activities[2].phase; empty for the document itself
+        self.found = str(found)
+        self.allowed = tuple(allowed)
+        super().__init__(" ".join(part for part in (place, slip.value, self.found) if part))
 
 
 class Phase(StrEnum):
@@ -134,24 +169,24 @@ def parse_procedure(source: str) -> Procedure:
     try:
         table = tomllib.loads(source)
     except tomllib.TOMLDecodeError as broken:
-        raise ProcedureError(f"not TOML: {broken}") from broken
-    _only(table, {*TEXTS, "version", "in_force_from", "activities", "changes", "signatures"}, "top")
+        raise ProcedureError(Slip.NOT_TOML, found=broken) from broken
+    _only(table, {*TEXTS, "version", "in_force_from", "activities", "changes", "signatures"})
     activities = tuple(
         _activity(each, index) for index, each in enumerate(_tables(table, "activities"), start=1)
     )
     if not activities:
-        raise ProcedureError("activities: there is none")
+        raise ProcedureError(Slip.NO_ACTIVITY, "activities")
     places = [PHASES.index(activity.phase) for activity in activities]
     if places != sorted(places):
-        raise ProcedureError("activities: the phases are not in the order planear … ajustar")
+        raise ProcedureError(Slip.PHASES_OUT_OF_ORDER, "activities", allowed=PHASES)
     changes = tuple(_change(each, index) for index, each in enumerate(_tables(table, "changes"), 1))
-    version = _number(table, "version", "top")
+    version = _number(table, "version")
     if version not in {change.version for change in changes}:
-        raise ProcedureError(f"changes: version {version} is not in the change history")
+        raise ProcedureError(Slip.NOT_IN_HISTORY, "changes", found=version)
     return Procedure(
-        **{name: _text(table, name, "top") for name in TEXTS},
+        **{name: _text(table, name) for name in TEXTS},
         version=version,
-        in_force_from=_day(table, "in_force_from", "top"),
+        in_force_from=_day(table, "in_force_from"),
         activities=activities,
         changes=changes,
         signatures=tuple(
@@ -181,7 +216,9 @@ def _activity(table: Mapping[str, Any], index: int) -> Activity:
     )
     number = _number(table, "number", where)
     if number != index:
-        raise ProcedureError(f"{where}: its number is {number}")
+        raise ProcedureError(
+            Slip.OUT_OF_SEQUENCE, f"{where}.number", found=number, allowed=[str(index)]
+        )
     evidence = _texts(table, "evidence", where)
     _known(evidence, KNOWN_ACTS, f"{where}.evidence")
     satisfied_by = tuple(
@@ -190,10 +227,10 @@ def _activity(table: Mapping[str, Any], index: int) -> Activity:
     for choice in satisfied_by:
         _known(choice, frozenset(evidence), f"{where}.satisfied_by")
     if not satisfied_by or not all(satisfied_by):
-        raise ProcedureError(f"{where}.satisfied_by: nothing satisfies the control point")
+        raise ProcedureError(Slip.NOTHING_SATISFIES, f"{where}.satisfied_by", allowed=evidence)
     posts = _texts(table, "posts", where)
     if not posts:
-        raise ProcedureError(f"{where}.posts: nobody answers for it")
+        raise ProcedureError(Slip.NOBODY_ANSWERS, f"{where}.posts")
     return Activity(
         number=number,
         phase=_member(Phase, _text(table, "phase", where), f"{where}.phase"),
@@ -235,66 +272,75 @@ def _signature(table: Mapping[str, Any], index: int) -> Signature:
     )
 
 
-def _only(table: Mapping[str, Any], allowed: set[str], where: str) -> None:
+def _at(where: str, name: str) -> str:
+    return f"{where}.{name}" if where else name
+
+
+def _only(table: Mapping[str, Any], allowed: set[str], where: str = "") -> None:
     unknown = sorted(set(table) - allowed)
     if unknown:
-        raise ProcedureError(f"{where}: unknown {', '.join(unknown)}")
+        raise ProcedureError(
+            Slip.UNKNOWN_KEY, where, found=", ".join(unknown), allowed=sorted(allowed)
+        )
 
 
-def _text(table: Mapping[str, Any], name: str, where: str, *, empty: bool = False) -> str:
+def _text(table: Mapping[str, Any], name: str, where: str = "", *, empty: bool = False) -> str:
     value = table.get(name)
     if not isinstance(value, str) or not (value.strip() or empty):
-        raise ProcedureError(f"{where}.{name}: must be a text")
+        raise ProcedureError(Slip.NO_TEXT, _at(where, name))
     return value
 
 
-def _number(table: Mapping[str, Any], name: str, where: str) -> int:
+def _number(table: Mapping[str, Any], name: str, where: str = "") -> int:
     value = table.get(name)
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ProcedureError(f"{where}.{name}: must be a number from 1")
+        raise ProcedureError(Slip.NO_NUMBER, _at(where, name))
     return value
 
 
-def _day(table: Mapping[str, Any], name: str, where: str) -> date:
+def _day(table: Mapping[str, Any], name: str, where: str = "") -> date:
     value = table.get(name)
     if type(value) is not date:  # a datetime is a date too, and not what is meant
-        raise ProcedureError(f"{where}.{name}: must be a day, such as 2022-03-25")
+        raise ProcedureError(Slip.NO_DAY, _at(where, name))
     return value
 
 
-def _list(table: Mapping[str, Any], name: str, where: str) -> list[Any]:
+def _list(table: Mapping[str, Any], name: str, where: str = "") -> list[Any]:
     value = table.get(name)
     if not isinstance(value, list):
-        raise ProcedureError(f"{where}.{name}: must be a list")
+        raise ProcedureError(Slip.NO_LIST, _at(where, name))
     return value
 
 
 def _tables(table: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    found = _list(table, name, "top") if name in table else []
+    found = _list(table, name) if name in table else []
     if not all(isinstance(each, dict) for each in found):
-        raise ProcedureError(f"{name}: must be tables")
+        raise ProcedureError(Slip.NO_TABLES, name)
     return found
 
 
 def _strings(value: object, where: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise ProcedureError(f"{where}: must be a list of texts")
+        raise ProcedureError(Slip.NO_TEXTS, where)
     return tuple(value)
 
 
 def _texts(table: Mapping[str, Any], name: str, where: str) -> tuple[str, ...]:
-    return _strings(table.get(name), f"{where}.{name}")
+    return _strings(table.get(name), _at(where, name))
 
 
 def _known(codes: Collection[str], known: frozenset[str], where: str) -> None:
     unknown = sorted(set(codes) - known)
     if unknown:
-        raise ProcedureError(f"{where}: no such evidence: {', '.join(unknown)}")
+        raise ProcedureError(
+            Slip.UNKNOWN_EVIDENCE, where, found=", ".join(unknown), allowed=sorted(known)
+        )
 
 
 def _member(kind: type[Code], code: str, where: str) -> Code:
     try:
         return kind(code)
     except ValueError as unknown:
-        allowed = ", ".join(each.value for each in kind)
-        raise ProcedureError(f"{where}: {code!r} is none of {allowed}") from unknown
+        raise ProcedureError(
+            Slip.NONE_OF_THESE, where, found=code, allowed=[each.value for each in kind]
+        ) from unknown

@@ -4,10 +4,13 @@ import argparse
 from pathlib import Path
 
 import pytest
+from django.utils import translation
 
 import circular
 from circular.config import commands
 from circular.config.configuration import Configuration
+from circular.workflow.procedure import ProcedureError, Slip
+from circular.workflow.procedure_words import sentence_of
 from circular.workflow.queries import house
 
 pytestmark = pytest.mark.django_db
@@ -45,9 +48,27 @@ def test_new_cases_follow_the_procedure_that_is_named(own: Path) -> None:
 def test_a_text_that_is_no_procedure_is_refused_and_changes_nothing(
     own: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    own.write_text("code = 'X'", encoding="utf-8")
+    text = own.read_text(encoding="utf-8")
+    own.write_text(text.replace('phase = "planear"', 'phase = "pensar"', 1), encoding="utf-8")
 
     assert run(own, follow=True) == 2
 
-    assert capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        "El procedimiento no sirve: en «activities[1].phase», no puede ser «pensar»; se permite:"
+        " planear, hacer, verificar, ajustar.\n"
+    )
     assert house.procedure_in_force().code == "PE-GE-2.3-PR-21"
+
+
+@pytest.mark.parametrize("language", ["es", "en"])
+@pytest.mark.parametrize("slip", list(Slip))
+def test_every_slip_has_its_sentence(slip: Slip, language: str) -> None:
+    error = ProcedureError(slip, "activities[1]", found="XY", allowed=["UV", "VW"])
+
+    with translation.override(language):
+        said = sentence_of(error)
+
+    assert "activities[1]" in said
+    assert "%(" not in said
+    assert slip.value not in said
+    assert said.startswith({"es": "El procedimiento", "en": "The procedure"}[language])

@@ -257,7 +257,7 @@ def test_a_second_version_stands_beside_the_first_and_open_cases_stay_on_theirs(
 def test_another_text_for_a_known_version_is_refused(cast: Any, draft: int) -> None:
     source = queries.procedure_source(queries.procedure_in_force())
 
-    with pytest.raises(ProcedureError, match="another text"):
+    with pytest.raises(ProcedureError, match="other_text"):
         services.load_procedure(source.replace("Recibir la", "Acoger la"), by=cast.vera)
 
 

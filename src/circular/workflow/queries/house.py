@@ -22,7 +22,7 @@ from circular.workflow.models import (
     TimeLimit,
     UrgentPost,
 )
-from circular.workflow.procedure import Procedure, ProcedureError, parse_procedure
+from circular.workflow.procedure import Procedure, ProcedureError, Slip, parse_procedure
 from circular.workflow.states import Stage
 from circular.workflow.workdays import days_off
 
@@ -125,7 +125,7 @@ def _shipped() -> dict[tuple[str, int], str]:
                 source = file.read_text(encoding="utf-8")
                 procedure = _parsed(source)
                 if (procedure.code, f"{procedure.version}.toml") != (folder.name, file.name):
-                    raise ProcedureError(f"{folder.name}/{file.name} holds another procedure")
+                    raise ProcedureError(Slip.MISPLACED, f"{folder.name}/{file.name}")
                 found[procedure.code, procedure.version] = source
     return found
 
@@ -150,7 +150,7 @@ def procedure_in_force(on: date | None = None) -> Procedure:
     code = desk_rules().procedure_code
     fitting = [each for each in procedures() if each.code == code and each.in_force_from <= day]
     if not fitting:
-        raise ProcedureError(f"no version of {code} is in force on {day}")
+        raise ProcedureError(Slip.NOT_IN_FORCE, found=code)
     return max(fitting, key=lambda each: (each.in_force_from, each.version))
 
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 from circular.evidence.actors import Actor
 from circular.evidence.services import HOUSE, EntryDraft, append
 from circular.workflow.models import ProcedureVersion
-from circular.workflow.procedure import Procedure, ProcedureError, parse_procedure
+from circular.workflow.procedure import Procedure, ProcedureError, Slip, parse_procedure
 from circular.workflow.queries import house
 
 
@@ -22,7 +22,7 @@ def load_procedure(source: str, *, by: Actor) -> Procedure:
     procedure = parse_procedure(source)
     shipped = house.shipped_source(procedure.code, procedure.version)
     if shipped is not None and shipped != source:
-        raise ProcedureError(_taken(procedure))
+        raise _taken(procedure)
     if _store(procedure, source, at=timezone.now()):
         append(
             EntryDraft(
@@ -61,12 +61,9 @@ def _store(procedure: Procedure, source: str, *, at: datetime) -> bool:
         defaults={"digest": procedure.digest, "source": source, "stored_at": at},
     )
     if row.digest != procedure.digest:
-        raise ProcedureError(_taken(procedure))
+        raise _taken(procedure)
     return made
 
 
-def _taken(procedure: Procedure) -> str:
-    return (
-        f"{procedure.code} version {procedure.version} is already here with another text:"
-        " give the new text a new version"
-    )
+def _taken(procedure: Procedure) -> ProcedureError:
+    return ProcedureError(Slip.OTHER_TEXT, procedure.code, found=procedure.version)

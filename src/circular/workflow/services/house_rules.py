@@ -20,7 +20,7 @@ from circular.workflow.models import (
     TimeLimit,
     UrgentPost,
 )
-from circular.workflow.procedure import ProcedureError
+from circular.workflow.procedure import ProcedureError, Slip
 from circular.workflow.queries import house
 from circular.workflow.services.desk import open_case
 from circular.workflow.states import Stage, State
@@ -124,7 +124,7 @@ def follow_procedure(code: str, *, by: Actor) -> None:
     Raises:  ProcedureError when no version of it was loaded
     """
     if not any(procedure.code == code for procedure in house.procedures()):
-        raise ProcedureError(f"no version of {code} was loaded")
+        raise ProcedureError(Slip.NOT_LOADED, found=code)
     DeskRules.objects.update_or_create(pk=1, defaults={"procedure_code": code})
     _note("procedure_followed", by, procedure=code)
 
