@@ -35,20 +35,20 @@ def university(require_program: Callable[[str, str], str]) -> Iterator[servers.U
 
 
 def message(number: int) -> bytes:
-    return (
-        b"Subject: copy %d\r\nMessage-ID: <copy-%d@desk.example>\r\n\r\n" % (number, number) + TRAPS
-    )
+    head = b"Subject: copy %d\r\nMessage-ID: <copy-%d@desk.example>\r\n\r\n" % (number, number)
+    long = b"." + b"z" * 70 + b"\r\n"  # every twentieth goes in several chunks
+    return head + long * (0 if number % 20 else 9_000) + TRAPS
 
 
-async def send_all(port: int) -> dict[int, Settled]:
-    """Offer every message over two sessions, two in flight on each."""
+async def send_all(port: int, *, chunking: bool) -> dict[int, Settled]:
+    """Offer every message over two sessions, as many in flight on each as there is room for."""
     waiting = list(range(COUNT))
     settled: dict[int, Settled] = {}
 
     async def work(session: Session) -> None:
         in_flight = 0
         while waiting or in_flight:
-            while waiting and in_flight < 2:
+            while waiting and session.room:
                 number = waiting.pop()
                 person = (
                     "gone@unimacizo.example" if number % 10 == 9 else BOXES[number % len(BOXES)]
@@ -70,8 +70,10 @@ async def send_all(port: int) -> dict[int, Settled]:
         await session.quit()
 
     place = Place(host="127.0.0.1", port=port)
-    sessions = [await open_session(place, Manners(name="desk.example")) for _ in range(2)]
+    manners = Manners(name="desk.example", chunking=chunking)
+    sessions = [await open_session(place, manners) for _ in range(2)]
     assert all(session.capabilities.pipelining for session in sessions)
+    assert all(session.capabilities.chunking for session in sessions)
     await asyncio.gather(*(work(session) for session in sessions))
     return settled
 
@@ -87,8 +89,11 @@ async def arrive(university: servers.UniversityMail, count: int) -> list[bytes]:
     return found
 
 
-def test_everybody_known_gets_one_copy_octet_for_octet(university: servers.UniversityMail) -> None:
-    settled = asyncio.run(send_all(university.smtp))
+@pytest.mark.parametrize("chunking", [True, False], ids=["BDAT", "DATA"])
+def test_everybody_known_gets_one_copy_octet_for_octet(
+    university: servers.UniversityMail, chunking: bool
+) -> None:
+    settled = asyncio.run(send_all(university.smtp, chunking=chunking))
     known = [number for number in range(COUNT) if number % 10 != 9]
 
     copies = asyncio.run(arrive(university, len(known)))
@@ -100,5 +105,6 @@ def test_everybody_known_gets_one_copy_octet_for_octet(university: servers.Unive
     assert len(copies) == len(known)
     ends = TRAPS.replace(b"\r\n", b"\n")
     assert all(copy.replace(b"\r\n", b"\n").endswith(ends) for copy in copies)
+    assert sum(copy.count(b".zzz") for copy in copies) == 9_000 * COUNT // 20
     names = {line for copy in copies for line in copy.splitlines() if line.startswith(b"Subject:")}
     assert len(names) == len(known)
