@@ -5,14 +5,7 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
-from hypothesis import Phase, settings
-
-FOUND_IS_ENOUGH = settings(
-    settings.get_profile("hunt"),
-    phases=[Phase.explicit, Phase.generate],
-    database=None,
-    report_multiple_bugs=False,
-)
+from hypothesis import settings
 
 
 def assert_catches(
@@ -31,6 +24,8 @@ def assert_catches(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(where, name, wrong)
         # Hypothesis keeps the settings of the moment at which a test was read.
-        patch.setattr(judged, "_hypothesis_internal_use_settings", FOUND_IS_ENOUGH, raising=False)
+        patch.setattr(
+            judged, "_hypothesis_internal_use_settings", settings.get_profile("hunt"), raising=False
+        )
         with pytest.raises(failing):
             holds()
