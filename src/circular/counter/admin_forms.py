@@ -159,6 +159,9 @@ class RulesForm(forms.Form):
     )
     count_tolerance_permille = forms.IntegerField(
         label=gettext_lazy("Diferencia tolerada entre el público aprobado y el de hoy, por mil"),
+        help_text=gettext_lazy(
+            "20 por mil son 20 personas de cada 1.000. Si cambia más, se aprueba otra vez."
+        ),
         min_value=0,
         max_value=1000,
     )

@@ -173,15 +173,21 @@ def phases(case: CaseFile, between: clocks.Between) -> tuple[parts.Phase, ...]:
     return tuple(made)
 
 
+def _called(post: str) -> str:
+    """Return a post inside a sentence: small, unless it is the proper name of an office."""
+    named = any(word[:1].isupper() for word in post.split()[1:])
+    return post if named else formats.lowered(post)
+
+
 def _step(
     activity: Activity, case: CaseFile, now_at: int | None, between: clocks.Between
 ) -> parts.Step:
     mine = [entry for entry in case.entries if entry.act in activity.evidence]
-    posts = ", ".join(activity.posts)
+    posts = ", ".join(_called(post) for post in activity.posts)
     verb = _("Responden") if len(activity.posts) > 1 else _("Responde")
     duty = _("%(verb)s: %(posts)s. Punto de control: %(point)s.") % {
         "verb": verb,
-        "posts": formats.lowered(posts),
+        "posts": posts,
         "point": formats.lowered(activity.control_point),
     }
     owed = [one for one in case.open_duties if one.stage in activity.stages]

@@ -92,7 +92,7 @@ def _institution() -> Step:
         if named
         else _("Faltan el nombre y el dominio de correo; van en cada mensaje."),
         url=reverse("people:institution"),
-        act=_("Completar la institución"),
+        act=_("Cambiar la institución") if named else _("Completar la institución"),
     )
 
 
@@ -125,7 +125,7 @@ def _posts(now: datetime) -> tuple[Step, ...]:
             if role.value in held
             else without,
             url=reverse("people:posts"),
-            act=_("Crear el cargo y asignarlo"),
+            act=_("Ver los cargos") if role.value in held else _("Crear el cargo y asignarlo"),
         )
         for role, title, without in wanted
     )
@@ -146,7 +146,7 @@ def _units() -> Step:
         if count
         else _("Nadie solicita todavía por una dependencia."),
         url=reverse("people:units") if not count else reverse("people:people"),
-        act=_("Crear las dependencias"),
+        act=_("Ver las personas") if count else _("Crear las dependencias"),
     )
 
 
@@ -163,7 +163,7 @@ def _senders() -> Step:
         if count
         else _("Nadie escribe un remitente a mano: sin catálogo no se puede solicitar."),
         url=reverse("people:senders"),
-        act=_("Añadir un remitente"),
+        act=_("Ver los remitentes") if count else _("Añadir un remitente"),
     )
 
 
@@ -186,7 +186,7 @@ def _directory() -> Step:
         if count and source is not None
         else _("El directorio está vacío: no hay a quién escribir."),
         url=reverse("directory:import"),
-        act=_("Importar la lista de cuentas"),
+        act=_("Importar otra lista") if count else _("Importar la lista de cuentas"),
     )
 
 
@@ -240,7 +240,7 @@ def _witnesses() -> Step:
         if count
         else _("Sin ellas no se puede comprobar que el correo llegó igual a lo aprobado."),
         url=reverse("witnesses") if count else reverse("witness-new"),
-        act=_("Añadir una cuenta testigo"),
+        act=_("Ver las cuentas testigo") if count else _("Añadir una cuenta testigo"),
     )
 
 
@@ -278,7 +278,7 @@ def _recesses(now: datetime) -> Step:
         if ahead
         else _("No hay recesos por venir: los plazos contarán las vacaciones como días hábiles."),
         url=reverse("recesses"),
-        act=_("Anotar los recesos"),
+        act=_("Ver los recesos") if ahead else _("Anotar los recesos"),
     )
 
 
@@ -291,5 +291,5 @@ def _requests_by_mail() -> Step:
         fact=address
         or _("No hay buzón de solicitudes: por ahora solo se solicita desde estas páginas."),
         url=reverse("people:institution"),
-        act=_("Escribir el buzón de solicitudes"),
+        act=_("Cambiar el buzón") if address else _("Escribir el buzón de solicitudes"),
     )

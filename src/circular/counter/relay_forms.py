@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.utils.text import format_lazy
+from django.utils.text import capfirst, format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from typing_extensions import override
@@ -200,7 +200,7 @@ class RelayForm(forms.Form):
         for window in Window:
             for unit in QuotaUnit:
                 self.fields[quota_name(window, unit)] = forms.IntegerField(
-                    label=format_lazy("{} {}", UNITS[unit], WINDOWS[window]),
+                    label=capfirst(format_lazy("{} {}", UNITS[unit], WINDOWS[window])),
                     required=False,
                     min_value=1,
                     max_value=10**12,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from circular.counter import parts, trays
+from circular.counter import formats, parts, trays
 from circular.evidence.queries import EntryRow
 from circular.followup import queries as followup
 from circular.followup.closing import GOOD, Reason
@@ -38,7 +38,9 @@ def of_case(request_id: int) -> Found | None:
     view = followup.verification_of(request_id)
     if view is None:
         return None
-    seen = _("Se miró %(at)s") % {"at": trays.near(view.last_look_at, timezone.now())}
+    # With the year: this is printed, and read years later.
+    at = formats.moment_with_year(timezone.localtime(view.last_look_at), trays.lang())
+    seen = _("Se miró el %(at)s") % {"at": at}
     checks = tuple(_check(one, seen if index == 0 else "") for index, one in enumerate(view.checks))
     return Found(view.reasons, checks, view.difference)
 
