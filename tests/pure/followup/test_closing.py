@@ -124,19 +124,27 @@ def test_anything_less_is_not_called_sent(
     assert because in decision.reasons
 
 
+FIGURES = st.builds(
+    Figures,
+    audience=st.integers(0, 4),
+    accepted=st.integers(0, 4),
+    refused=st.integers(0, 1),
+    bounced=st.just(0),
+    suppressed=st.integers(0, 1),
+    pending=st.integers(0, 1),
+    in_doubt=st.integers(0, 1),
+)
+BALANCED = st.builds(
+    lambda accepted, refused: Figures(
+        audience=accepted + refused, accepted=accepted, refused=refused
+    ),
+    st.integers(0, 4),
+    st.integers(0, 1),
+)
 SENDINGS = st.builds(
     SendingFacts,
     by_other_means=st.booleans(),
-    figures=st.builds(
-        Figures,
-        audience=st.integers(0, 4),
-        accepted=st.integers(0, 4),
-        refused=st.integers(0, 1),
-        bounced=st.just(0),
-        suppressed=st.integers(0, 1),
-        pending=st.integers(0, 1),
-        in_doubt=st.integers(0, 1),
-    ),
+    figures=FIGURES | BALANCED,
     as_approved=st.booleans(),
     sights=st.lists(st.sampled_from(Sight), max_size=3).map(tuple),
     limit_at=st.sampled_from([None, NOON, LIMIT]),
