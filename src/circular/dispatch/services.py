@@ -26,6 +26,7 @@ from django.db import connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
+from circular import __version__
 from circular.dispatch import queries
 from circular.dispatch.dialling import RelayTest, try_out_now
 from circular.dispatch.errors import NotAWorkerError, RelayUnknownError
@@ -193,7 +194,7 @@ def hold_worker_lock(worker: int, on: BaseDatabaseWrapper) -> bool:
 
 
 @transaction.atomic
-def register_worker(*, on: BaseDatabaseWrapper, version: str = "") -> tuple[int, UUID]:
+def register_worker(*, on: BaseDatabaseWrapper, version: str = __version__) -> tuple[int, UUID]:
     """Give this process a number and a key, locked on ``on`` before anybody can see it.
 
     Raises:  NotAWorkerError when the lock of a new number is taken, which no worker does
