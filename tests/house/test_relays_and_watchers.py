@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -224,6 +225,47 @@ def test_a_relay_that_announces_fewer_messages_gets_no_more() -> None:
     asyncio.run(send(Relay(extensions=("PIPELINING", "LIMITS MAILMAX=3")), owner))
 
     assert owner.next == 3
+
+
+async def broken_off(owner: Owner) -> None:
+    """Say 250, 250, 250 and 421 to what was sent, reset the connection, and let us write first."""
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        place = Place(host="127.0.0.1", port=server.getsockname()[1])
+        opening = asyncio.create_task(open_session(place, Manners(), watcher=owner))
+        relay, _ = await loop.sock_accept(server)
+        with relay:
+            await loop.sock_sendall(relay, b"220 relay\r\n")
+            await loop.sock_recv(relay, 1000)
+            await loop.sock_sendall(relay, b"250-relay\r\n250-PIPELINING\r\n250 CHUNKING\r\n")
+            session = await opening
+            session.begin(envelope(0), cleared=True)
+            await loop.sock_recv(relay, 1000)
+            await loop.sock_sendall(relay, b"250 ok\r\n" * 3)
+            while 0 not in owner.verdicts:  # noqa: ASYNC110 - what we wait for is no event
+                await asyncio.sleep(0.001)
+            for key in (1, 2, 3):
+                session.begin(envelope(key), cleared=True)
+            relay.send(b"250 ok\r\n" * 3 + b"250 reset\r\n421 closing\r\n")
+            relay.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        session.begin(envelope(4), cleared=True)  # this write fails before anything is read
+        await session.over()
+
+
+def test_what_a_relay_said_before_it_broke_off_is_heard_though_our_write_failed_first() -> None:
+    owner = Owner(0)
+
+    asyncio.run(asyncio.wait_for(broken_off(owner), 10))
+
+    assert owner.lost == "relay_said_421"
+    assert {key: verdict.value for key, verdict in owner.verdicts.items()} == {
+        0: "accepted",
+        1: "accepted",
+        2: "untried",
+        3: "untried",
+        4: "untried",
+    }
 
 
 def address(family: int, where: str) -> connecting.Address:

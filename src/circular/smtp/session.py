@@ -22,6 +22,7 @@ import asyncio
 import contextlib
 import logging
 import math
+import os
 import socket
 import ssl
 import sys
@@ -167,7 +168,23 @@ class _Wire(asyncio.BufferedProtocol):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self.broken = exc
+        if exc is not None:
+            self._read_the_rest()
         self.note(self.conversation.receive(b""))
+
+    def _read_the_rest(self) -> None:
+        """Hear what the relay said before it broke off and the transport did not read any more.
+
+        A write that fails ends the transport, and behind it answers (a 421, or a 250) may lie
+        unread: each of them is somebody who is not in doubt. Under TLS they cannot be read.
+        """
+        transport = self.transport
+        if transport is None or transport.get_extra_info("sslcontext") is not None:
+            return
+        link = transport.get_extra_info("socket")
+        with contextlib.suppress(OSError):
+            while not self.conversation.is_over and (data := os.read(link.fileno(), READ_OCTETS)):
+                self.note(self.conversation.receive(data))
 
     @override
     def pause_writing(self) -> None:
