@@ -488,12 +488,26 @@ _OF_WHY: dict[str, Trouble] = {
     "password_needs_tls": Trouble.SIGN_IN,
     "sign_in_not_offered": Trouble.SIGN_IN,
     "refused_at_auth": Trouble.SIGN_IN,
+    "unusable_credentials": Trouble.SIGN_IN,
+    "password_cannot_be_opened": Trouble.SIGN_IN,
     "refused_at_tls": Trouble.NOT_TRUSTED,
     "cannot_connect": Trouble.UNREACHABLE,
     "connect_timeout": Trouble.UNREACHABLE,
     "name_not_found": Trouble.UNREACHABLE,
     "relay_said_421": Trouble.BUSY,
+    "no_smtp_reply": Trouble.CONFUSED,
+    "reply_to_nothing": Trouble.CONFUSED,
+    "reply_out_of_place": Trouble.CONFUSED,
+    "reply_of_two_minds": Trouble.CONFUSED,
+    "reply_of_too_many_lines": Trouble.CONFUSED,
+    "reply_line_too_long": Trouble.CONFUSED,
+    "taken_after_refusal": Trouble.CONFUSED,
+    "chunking_refused": Trouble.CONFUSED,
 }
+# We ended it, or a fresh session with other manners goes on at once: nothing about the relay.
+_OURS = frozenset(
+    {"chunking_refused", "not_recorded", "session_ended", "session_not_ready", "lease_lost"}
+)
 # Another connection would meet the same.
 _OF_EVERY_SESSION = frozenset(
     {Trouble.NOT_TRUSTED, Trouble.SIGN_IN, Trouble.NO_RELAYING, Trouble.QUOTA, Trouble.BLOCKED}
@@ -530,8 +544,6 @@ def trouble_of_session(why: str, phase: Phase, reply: Reply | None) -> Trouble:
         return Trouble.BUSY if reply.code // 100 == 4 else Trouble.BLOCKED
     if reply is not None and why == "relay_said_421" and reply.enhanced.startswith("4.7."):
         return Trouble.THROTTLED  # RFC 3463 §3.8: policy, not weakness
-    if why in ("no_smtp_reply", "reply_to_nothing", "reply_out_of_place", "reply_of_two_minds"):
-        return Trouble.CONFUSED
     return _OF_WHY.get(why, Trouble.BROKEN_OFF)
 
 
@@ -541,6 +553,8 @@ def effect_of_session(why: str, phase: Phase, reply: Reply | None, *, accepted: 
     One that ends after work well done means nothing: many relays close after so many messages, or
     so many minutes, and a fresh connection may open at once.
     """
+    if why in _OURS:
+        return Effect.NONE
     found = _row_of_session(phase, reply)
     if found is not None:
         return found.effect
@@ -559,6 +573,8 @@ def meaning_of(
     """
     if verdict in (Verdict.ACCEPTED, Verdict.IN_DOUBT):
         return Meaning(verdict, Scope.RECIPIENT, Trouble.NONE)
+    if verdict is Verdict.UNTRIED and why == "relay_takes_fewer":  # RFC 9422: over its RCPTMAX
+        return Meaning(verdict, Scope.TRANSACTION, Trouble.TOO_MANY_AT_ONCE)
     if verdict is Verdict.UNTRIED:
         return Meaning(verdict, Scope.SESSION, Trouble.NONE)
     if reply is None:

@@ -274,6 +274,12 @@ def test_whoever_was_one_too_many_is_offered_again_in_a_smaller_transaction() ->
     assert found == Meaning(Verdict.UNTRIED, Scope.TRANSACTION, Trouble.TOO_MANY_AT_ONCE)
 
 
+def test_whoever_is_over_the_announced_limit_is_offered_again_in_another_transaction() -> None:
+    found = meaning_of(Verdict.UNTRIED, Phase.IDLE, None, "relay_takes_fewer", alone=False)
+
+    assert found == Meaning(Verdict.UNTRIED, Scope.TRANSACTION, Trouble.TOO_MANY_AT_ONCE)
+
+
 def check_fairness(found: Meaning, phase: Phase, code: int) -> None:
     if found.verdict is Verdict.ACCEPTED:
         assert code // 100 == 2
@@ -376,6 +382,10 @@ def test_the_end_of_a_session_means(why: str, phase: Phase, line: str, trouble: 
         ("refused_at_auth", Phase.AUTH, "454 4.7.0 not now", 0, Effect.REST),
         ("certificate_refused", Phase.CONNECT, "", 0, Effect.REST),
         ("refused_at_greeting", Phase.GREETING, "554 no service for you", 0, Effect.REST),
+        ("unusable_credentials", Phase.AUTH, "", 0, Effect.REST),
+        ("chunking_refused", Phase.DATA, "502 5.5.1 what?", 0, Effect.NONE),
+        ("not_recorded", Phase.DOT, "", 0, Effect.NONE),
+        ("reply_line_too_long", Phase.RCPT, "", 0, Effect.SLOW),
     ],
 )
 def test_after_a_session_the_relay(
