@@ -53,6 +53,9 @@ class Relay:
         while line := (await reader.readline()).decode().strip():
             verb = line.split()[0].upper()
             self.log.append(verb)
+            if verb == "BDAT" and self.does == "no bdat":
+                writer.write(b"502 what?\r\n")
+                continue
             if verb == "BDAT":
                 await reader.readexactly(int(line.split()[1]))
             elif verb == "DATA":
@@ -266,6 +269,26 @@ def test_what_a_relay_said_before_it_broke_off_is_heard_though_our_write_failed_
         3: "untried",
         4: "untried",
     }
+
+
+def test_a_relay_that_only_announces_chunking_gets_data_from_then_on() -> None:
+    relay = Relay(does="no bdat")
+
+    async def scene() -> tuple[Owner, Owner]:
+        owners = Owner(3), Owner(3)
+        async with relay.listening() as place, asyncio.timeout(10):
+            for owner in owners:
+                session = await open_session(place, Manners(), watcher=owner)
+                owner.fill(session)
+                await owner.done(session)
+                await session.quit()
+        return owners
+
+    first, second = asyncio.run(scene())
+
+    assert first.lost == "chunking_refused"
+    assert set(first.verdicts.values()) == {Verdict.UNTRIED}
+    assert set(second.verdicts.values()) == {Verdict.ACCEPTED}
 
 
 def address(family: int, where: str) -> connecting.Address:

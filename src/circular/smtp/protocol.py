@@ -177,6 +177,7 @@ class Conversation:
         self._parting: tuple[Phase, Reply, _Offer | None] | None = None
         self._went_on = False  # it answered something else after that
         self.capabilities: Capabilities = PLAIN_SMTP
+        self.chunking_refused = False  # announced, and read as an unknown command
         self.has_more = False  # after a write: whether another could follow it at once
         self.progress = 0  # grows with each whole reply and each write; a trickle of octets is none
 
@@ -674,6 +675,7 @@ class Conversation:
             self._bdat_proved = True
             return False
         offer.handed_over = False
+        self.chunking_refused = True
         return True
 
     def _spread(self, offer: _Offer) -> bool:

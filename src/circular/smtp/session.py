@@ -27,7 +27,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Protocol
 
@@ -64,6 +64,7 @@ DEFAULT_SECONDS: Mapping[Phase, float] = MappingProxyType(
 # A half-open connection is noticed within a minute (research/reliability.md §6, scenario 12).
 READ_OCTETS = 65_536  # of one read: some 500 replies
 TICK_SECONDS = 1.0  # how often time-outs are looked at
+DISTRUST_SECONDS = 3600  # for which a relay that announced CHUNKING and could not gets DATA
 CONTEXT_SECONDS = 600  # for which an authority's certificates are not read again
 KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_COUNT = 30, 10, 3
 USER_TIMEOUT_MS = 60_000
@@ -132,8 +133,9 @@ class Watcher(Protocol):
 class _Wire(asyncio.BufferedProtocol):
     """The transport's side: hands octets to the conversation and wakes or calls the owner."""
 
-    def __init__(self, conversation: Conversation) -> None:
+    def __init__(self, conversation: Conversation, place: Place) -> None:
         self.conversation = conversation
+        self.place = place
         self.events: list[Event] = []
         self.wake = asyncio.Event()  # something happened, for an owner who waits for it
         self.over = asyncio.Event()
@@ -220,6 +222,8 @@ class _Wire(asyncio.BufferedProtocol):
     def _look_whether_over(self) -> None:
         if self.conversation.is_over:
             self.over.set()
+            if self.conversation.chunking_refused:
+                _without_chunking[self.place] = asyncio.get_running_loop().time()
             if self.watcher is not None and self.transport is not None:
                 self.transport.abort()
 
@@ -457,6 +461,15 @@ def _detail(wire: _Wire, reply: Reply | None) -> str:
 
 
 _contexts: dict[Place, tuple[float, ssl.SSLContext]] = {}
+_without_chunking: dict[Place, float] = {}  # relays that announced it and could not, and when
+
+
+def _that_fit(manners: Manners, place: Place) -> Manners:
+    """Leave BDAT away from a relay that has lately shown that it only announces it."""
+    seen = _without_chunking.get(place)
+    if seen is None or asyncio.get_running_loop().time() - seen > DISTRUST_SECONDS:
+        return manners
+    return replace(manners, chunking=False)
 
 
 def _tls_context(place: Place) -> ssl.SSLContext:
@@ -484,7 +497,7 @@ async def _connect(place: Place, manners: Manners, timeouts: Timeouts) -> _Wire:
             link = await connect(place.host, place.port)
             try:
                 transport, wire = await loop.create_connection(
-                    lambda: _Wire(Conversation(manners)),
+                    lambda: _Wire(Conversation(_that_fit(manners, place)), place),
                     sock=link,
                     ssl=tls,
                     server_hostname=place.host if tls else None,
