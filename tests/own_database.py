@@ -33,6 +33,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 def empty() -> None:
     """Delete every row but those that the migrations made; triggers refuse nothing meanwhile."""
+    assert str(connection.settings_dict["NAME"]).startswith("test_"), "never a database in use"
     names = connection.introspection.django_table_names(include_views=False)
     tables = [f'"{name}"' for name in names if name not in MADE_BY_MIGRATIONS]
     with transaction.atomic(), connection.cursor() as cursor:

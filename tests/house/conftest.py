@@ -53,7 +53,15 @@ def running(tmp_path_factory: pytest.TempPathFactory, furnished: Path) -> Iterat
 
 
 @pytest.fixture(scope="module")
-def pages(django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
+def db(django_db_setup: None) -> None:
+    """Ask for the test database under the one name by which pytest-django knows that a test needs it.
+
+    Without it a module that is tested alone would write into the database of the settings.
+    """
+
+
+@pytest.fixture(scope="module")
+def pages(db: None, django_db_blocker: Any) -> Iterator[str]:
     """Serve the test database's pages for a module, at the address that is given.
 
     What the module's tests write stays until its end.
