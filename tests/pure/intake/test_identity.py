@@ -74,7 +74,5 @@ def test_a_key_that_forgets_where_lines_end_is_caught() -> None:
     def forgetful(raw: bytes) -> str:
         return content_key_of(b"From: a\n\n" + b"".join(raw.split()))
 
-    find(
-        st.tuples(st.binary(max_size=300), st.binary(max_size=300)),
-        lambda pair: not tells_bodies_apart(forgetful, *pair),
-    )
+    words = st.lists(st.sampled_from([b"a", b" ", b"\n"]), max_size=6).map(b"".join)
+    find(st.tuples(words, words), lambda pair: not tells_bodies_apart(forgetful, *pair))
