@@ -270,6 +270,7 @@ def test_a_check_that_lets_everything_pass_is_caught(
         "check",
         lambda content: content,
         UnsafeHeaderError,
+        AssertionError,
     )
 
 
