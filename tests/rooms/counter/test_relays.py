@@ -160,6 +160,20 @@ def test_one_of_two_relays_goes_out_of_use_at_once(town: Town, browser: SignIn) 
     assert browser("otto").post(f"/administracion/servidores/{relay}", form).status_code == 302
 
 
+@pytest.mark.parametrize(
+    ("classes", "groups", "warned"),
+    [((), (), False), (("oficial",), (), False), (("promocional",), (), True), ((), ("student",), True)],
+)  # fmt: skip
+def test_an_office_whose_letters_would_stay_is_warned(
+    town: Town, browser: SignIn, classes: tuple[str, ...], groups: tuple[str, ...], *, warned: bool
+) -> None:
+    Relay.objects.filter(pk=only_relay()).update(classes=list(classes), groups=list(groups))
+
+    html = browser("otto").get("/administracion/servidores").content.decode()
+
+    assert ("Ningún servidor en uso lleva las cartas" in html) is warned
+
+
 def test_the_office_says_when_a_sending_stops_by_itself(town: Town, browser: SignIn) -> None:
     otto = browser("otto")
 

@@ -31,9 +31,11 @@ from circular.dispatch.errors import PasswordNeededError
 from circular.dispatch.labels import PRESET_ADVICE, PRESET_NAMES, trouble_name
 from circular.dispatch.presets import BY_KEY, PRESETS
 from circular.evidence.actors import Actor
+from circular.mailing.kinds import MailClass
 from circular.people.roles import Permission
 
 TYPE_IT_AGAIN = gettext_lazy("Escriba otra vez la contraseña: cambió el servidor")
+LETTERS = MailClass.OFFICIAL.value  # the class of our own letters (mailing.services.posting)
 ENDED_SHOWN = timedelta(days=1)
 
 
@@ -51,6 +53,7 @@ def relay_list(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     held = relays.quota_usages()
     rules = relays.breaker_rules()
+    rows = relays.relays()
     return render(
         request,
         "counter/relays.html",
@@ -62,12 +65,18 @@ def relay_list(request: HttpRequest) -> HttpResponse:
                     "quotas": relay_words.quota_lines(held.get(one.id, ())),
                     "terms": relay_words.terms(one),
                 }
-                for one in relays.relays()
+                for one in rows
             ],
+            "letters_stay": any(one.active for one in rows) and not any(map(_takes_letters, rows)),
             "rules": rules,
             "sending": len(relays.workers()),
         },
     )
+
+
+def _takes_letters(row: relays.RelayRow) -> bool:
+    """Say whether our own letters and codes leave by this relay: official mail to nobody's group."""
+    return row.active and not row.groups and (not row.classes or LETTERS in row.classes)
 
 
 def _quotas(relay_id: int) -> list[Any]:
