@@ -20,14 +20,12 @@ from circular.dispatch.journal import sheets_in
 from circular.dispatch.pacing import Pace
 from circular.dispatch.sender import run
 from circular.evidence.actors import SYSTEM
-from circular.mailing import services
-from circular.mailing.composing import Draft
-from circular.mailing.kinds import MailClass, MailingKind
+from circular.mailing.kinds import MailClass
 from circular.mailing.models import Mailing, Recipient
 from circular.people.models import Institution
 from circular.smtp.session import Timeouts
+from circulars import release_circular
 
-EVERYBODY: dict[str, object] = {"clauses": [{}]}
 QUICK = Pace(
     first_retry=0.2,
     longest_retry=0.5,
@@ -70,24 +68,7 @@ def release(transactional_db: None) -> Release:
         import_accounts(
             "\n".join(lines).encode(), name="prueba.csv", keep_good=False, confirm=True, by=SYSTEM
         )
-        composed = services.compose_stencil(
-            Draft(
-                sender_name="Bienestar",
-                sender_address="bienestar@unimacizo.example",
-                subject="Jornada de salud",
-                text="Del 24 al 26 de noviembre.",
-                mail_class=mail_class,
-                audience_rule=EVERYBODY,
-            )
-        )
-        mailing_id = services.create_mailing(
-            kind=MailingKind.CIRCULAR,
-            stencil=services.save_stencil(composed.content, by=SYSTEM),
-            by=SYSTEM,
-        )
-        services.freeze_audience(mailing_id, EVERYBODY, witnesses=False, by=SYSTEM)
-        services.release_mailing(mailing_id, by=SYSTEM)
-        return mailing_id
+        return release_circular(mail_class, witnesses=False)
 
     return make
 

@@ -14,6 +14,7 @@ import pytest
 from django.conf import settings
 from playwright.sync_api import Browser
 
+from bienestar import ANA, DRAFTS, furnish_office
 from browsing import sideways, violations
 from circular.directory.services import import_accounts
 from circular.evidence.actors import SYSTEM
@@ -22,10 +23,7 @@ from circular.intake.arrivals import Arrival
 from circular.intake.words import Door
 from circular.mailing.letters import Letter
 from circular.mailing.models import Recipient
-from circular.people.models import Institution, Membership, Person, Sender, Unit
 
-ANA = "ana.gomez@unimacizo.example"
-DRAFTS = "solicitudes@unimacizo.example"
 WIDTHS = (1280, 390)
 # A mail client owns the page around a letter (look.md §8).
 CLIENTS_OWN = frozenset({"landmark-one-main", "region"})
@@ -70,21 +68,7 @@ def test_no_letter_scrolls_sideways_on_a_telephone(chromium: Browser) -> None:
 @pytest.fixture
 def link(transactional_db: None) -> str:
     """The one-time link of a draft that came by mail."""
-    Institution.objects.update_or_create(
-        pk=1,
-        defaults={
-            "name": "Universidad del Macizo",
-            "short_name": "Unimacizo",
-            "domain": "unimacizo.example",
-            "drafts_address": DRAFTS,
-        },
-    )
-    unit = Unit.objects.create(code="BIE", name="División de Bienestar", kind="administrative")
-    Sender.objects.create(
-        unit=unit, display_name="Bienestar", address="bienestar@unimacizo.example"
-    )
-    ana = Person.objects.create(email=ANA, full_name="Ana Gómez", origin="imported", password="!")
-    Membership.objects.create(person=ana, unit=unit)
+    furnish_office()
     accounts = (
         f"address;groups;faculty\n{ANA};administrative;\ne@unimacizo.example;student;Derecho\n"
     )

@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from bienestar import ANA, DRAFTS, furnish_office
 from circular.directory.services import import_accounts
 from circular.evidence.actors import CLOCK, SYSTEM, Actor
 from circular.evidence.models import Blob, Entry
@@ -18,15 +19,13 @@ from circular.intake.words import Door, MailState, Reason, SortedAs
 from circular.mailformat import tokens
 from circular.mailing.models import Mailing, Recipient
 from circular.mailing.sealed import token_secret
-from circular.people.models import Institution, Membership, Person, Sender, Unit
+from circular.people.models import Person, Sender, Unit
 from circular.workflow import services as workflow
 from circular.workflow.models import Correspondence, Request
 from circular.workflow.states import State
 
 pytestmark = pytest.mark.django_db
 
-ANA = "ana.gomez@unimacizo.example"
-DRAFTS = "solicitudes@unimacizo.example"
 BODY = """Cordial saludo:
 
 Remitente: Bienestar
@@ -42,21 +41,7 @@ Los invitamos a la jornada.
 @pytest.fixture(autouse=True)
 def house() -> None:
     """A university with one unit, its sender, Ana who belongs to it, and the rector."""
-    Institution.objects.update_or_create(
-        pk=1,
-        defaults={
-            "name": "Universidad del Macizo",
-            "short_name": "Unimacizo",
-            "domain": "unimacizo.example",
-            "drafts_address": DRAFTS,
-        },
-    )
-    unit = Unit.objects.create(code="BIE", name="División de Bienestar", kind="administrative")
-    Sender.objects.create(
-        unit=unit, display_name="Bienestar", address="bienestar@unimacizo.example"
-    )
-    ana = Person.objects.create(email=ANA, full_name="Ana Gómez", origin="imported", password="!")
-    Membership.objects.create(person=ana, unit=unit)
+    furnish_office()
     lines = [
         "address;groups;active",
         f"{ANA};administrative;si",

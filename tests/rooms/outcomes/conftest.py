@@ -8,13 +8,11 @@ from django.db import connection
 
 from circular.directory.services import import_accounts
 from circular.evidence.actors import SYSTEM
-from circular.mailing import services
-from circular.mailing.composing import Draft
-from circular.mailing.kinds import MailClass, MailingKind
+from circular.mailing.kinds import MailClass
 from circular.mailing.models import Recipient, WitnessMailbox
 from circular.people.models import Institution
+from circulars import release_circular
 
-EVERYBODY: dict[str, object] = {"clauses": [{}]}
 NOW = datetime.now(UTC)
 
 
@@ -32,24 +30,7 @@ def release(db: None) -> Callable[..., int]:
     )
 
     def make(mail_class: MailClass = MailClass.INFORMATIVE) -> int:
-        composed = services.compose_stencil(
-            Draft(
-                sender_name="Bienestar",
-                sender_address="bienestar@unimacizo.example",
-                subject="Jornada de salud",
-                text="Del 24 al 26 de noviembre.",
-                mail_class=mail_class,
-                audience_rule=EVERYBODY,
-            )
-        )
-        mailing_id = services.create_mailing(
-            kind=MailingKind.CIRCULAR,
-            stencil=services.save_stencil(composed.content, by=SYSTEM),
-            by=SYSTEM,
-        )
-        services.freeze_audience(mailing_id, EVERYBODY, witnesses=True, by=SYSTEM)
-        services.release_mailing(mailing_id, by=SYSTEM)
-        return mailing_id
+        return release_circular(mail_class, witnesses=True)
 
     return make
 
