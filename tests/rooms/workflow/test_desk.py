@@ -836,7 +836,10 @@ def test_acts_that_are_open_say_who_may_and_why_not_yet(cast: Any, reach: Reach)
 
     def open_to(actor: Actor) -> dict[Act, Refusal | None]:
         assert actor.person is not None
-        return {each.act: each.refusal for each in queries.acts_open_to(actor.person, draft)}
+        return {
+            each.act: each.refusal
+            for each in queries.acts_open_to(actor.person, draft, now=timezone.now())
+        }
 
     paula, anna, otto = open_to(cast.paula), open_to(cast.anna), open_to(cast.otto)
     assert paula[Act.APPROVE] is None
@@ -852,7 +855,7 @@ def test_the_acts_of_a_case_cost_few_queries(cast: Any, reach: Reach) -> None:
     draft = reach("in_review")
 
     with CaptureQueriesContext(connection) as asked:
-        queries.acts_open_to(cast.paula.person, draft)
+        queries.acts_open_to(cast.paula.person, draft, now=timezone.now())
 
     assert len(asked) <= 10
 

@@ -6,9 +6,7 @@ Rule 2: an act that this person may never do is absent; one whose time has not c
 """
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
-
-from django.utils import timezone
+from datetime import datetime, timedelta
 
 from circular.workflow import labels
 from circular.workflow.acts import MACHINE, Act, Deed, Doer, Figures
@@ -32,7 +30,7 @@ class OpenAct:
     sentence: str
 
 
-def acts_open_to(person_id: int, request_id: int) -> tuple[OpenAct, ...]:
+def acts_open_to(person_id: int, request_id: int, *, now: datetime) -> tuple[OpenAct, ...]:
     """Return the acts of a person on a case, in the order of the procedure.
 
     The audience is not counted: what only the count could refuse is answered when the act is done.
@@ -40,13 +38,12 @@ def acts_open_to(person_id: int, request_id: int) -> tuple[OpenAct, ...]:
     row = Request.objects.select_related("version", "mailing").filter(pk=request_id).first()
     if row is None:
         return ()
-    return acts_open(standing.facts_of(row), standing.doer(person_id))
+    return acts_open(standing.facts_of(row), standing.doer(person_id), now=now)
 
 
-def acts_open(facts: RequestFacts, doer: Doer) -> tuple[OpenAct, ...]:
+def acts_open(facts: RequestFacts, doer: Doer, *, now: datetime) -> tuple[OpenAct, ...]:
     """Return the acts of a doer on facts that are at hand already."""
     own = facts.authorities & doer.posts
-    now = timezone.now()
     trial = Deed(
         act=Act.FILE,
         by=doer,
