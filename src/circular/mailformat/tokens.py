@@ -15,7 +15,6 @@ in the text alone); RFC 2104.
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import re
 
@@ -29,7 +28,24 @@ CASE = "case"
 
 def _mac(secret: bytes, purpose: str, number: bytes) -> bytes:
     message = b"circular token\0" + purpose.encode() + b"\0" + number
-    return hmac.new(secret, message, hashlib.sha256).digest()[:_MAC_OCTETS]
+    return hmac.digest(secret, message, "sha256")[:_MAC_OCTETS]
+
+
+# Two letters for each ten bits: several times faster than the library's, and every copy needs one.
+_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = [first + second for first in _LETTERS for second in _LETTERS]
+
+
+def _base32(octets: bytes) -> str:
+    """Return RFC 4648 §6 in lower case, without padding."""
+    bits = 8 * len(octets)
+    length = -(-bits // 5)
+    number = int.from_bytes(octets, "big") << (-bits % 10)
+    pairs = _PAIRS
+    text = "".join(
+        [pairs[number >> shift & 1023] for shift in range(bits + -bits % 10 - 10, -1, -10)]
+    )
+    return text[:length]
 
 
 def make_token(secret: bytes, purpose: str, number: int) -> str:
@@ -41,7 +57,7 @@ def make_token(secret: bytes, purpose: str, number: int) -> str:
         raise ValueError("a token names a positive 64-bit number")
     octets = number.to_bytes((number.bit_length() + 7) // 8, "big")
     body = octets + _mac(secret, purpose, octets)
-    return base64.b32encode(body).decode().rstrip("=").lower()
+    return _base32(body)
 
 
 def read_number(secret: bytes, purpose: str, token: str) -> int | None:

@@ -203,7 +203,10 @@ def merge_values(fields: Mapping[str, str]) -> dict[str, str]:
     """
 
     def clean(name: str) -> str:
-        return " ".join(_FORBIDDEN_IN_LINE.sub(" ", fields.get(name, "")).split())
+        value = fields.get(name, "")
+        if value.isprintable():  # nothing that the expression would find; nearly every name
+            return " ".join(value.split()) if " " in value else value
+        return " ".join(_FORBIDDEN_IN_LINE.sub(" ", value).split())
 
     given, family, preferred = clean("given"), clean("family"), clean("preferred")
     return {

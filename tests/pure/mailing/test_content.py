@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import fields, replace
 from typing import Any
 
@@ -154,3 +155,10 @@ def test_a_name_printed_as_it_came_is_caught() -> None:
         return {"nombre": names.get("given", "")}
 
     assert_catches(test_no_name_brings_a_line_break_into_a_message, __name__, "merge_values", raw)
+
+
+@given(st.dictionaries(st.sampled_from(["given", "family", "preferred"]), st.text(max_size=12)))
+def test_a_merge_value_is_one_line_without_surplus_blanks(fields: dict[str, str]) -> None:
+    for value in merge_values(fields).values():
+        assert value == " ".join(value.split())
+        assert not re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", value)
