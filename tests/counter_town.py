@@ -220,12 +220,11 @@ def some_settled(pk: int) -> None:
         .order_by("pk")
         .values_list("pk", flat=True)
     )
-    now = timezone.now()
     Recipient.objects.filter(pk__in=ids[: len(ids) * 2 // 3]).update(state="accepted")
     Recipient.objects.filter(pk=ids[-1]).update(state="refused", reason="relay_refused")
     Recipient.objects.filter(pk=ids[-2]).update(state="bounced", reason="bounced")
     Recipient.objects.filter(pk__in=ids[-4:-2]).update(
-        state="in_doubt", reason="hung_up", offered_at=now, attempts=1
+        state="in_doubt", reason="hung_up", attempts=1
     )
 
 

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ from circular.config.bench.manner import rules_of
 from circular.config.bench.relay import Manner, start_sink
 from circular.directory.services import import_accounts
 from circular.dispatch import services as dispatch
-from circular.dispatch.journal import sheets_in
+from circular.dispatch.journal import keys_in
 from circular.dispatch.pacing import Pace
 from circular.dispatch.sender import run
 from circular.evidence.actors import SYSTEM
@@ -99,9 +100,11 @@ Sink = Callable[..., AbstractAsyncContextManager[Far]]
 
 @pytest.fixture
 def sink(tmp_path: Path) -> Sink:
+    number = count()
+
     @asynccontextmanager
     async def start(script: str = "", *, connections: int = 3, **manner: Any) -> Any:
-        record = tmp_path / "record.jsonl"
+        record = tmp_path / f"record-{next(number)}.jsonl"
         record.touch()
         settings = Manner(rules=rules_of(script), record=record, **manner)
         server = await start_sink(settings)
@@ -151,7 +154,7 @@ async def send_until(
         finally:
             stop.set()
             await sender
-        assert not sheets_in(folder)  # a sender that ends has nothing left to tell
+        assert not keys_in(folder)  # a sender that ends has nothing left to tell
 
 
 def states(mailing_id: int) -> dict[str, int]:

@@ -31,9 +31,9 @@ from circular.dispatch.sender import run
 from circular.mailing.models import Mailing
 
 mailing, steps, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
-if sys.argv[4:] == ["unmarked"]:  # deliberately broken: offers that nobody wrote down
-    from circular.dispatch import services
-    services.mark_offered = lambda people, **_: set(people)
+if sys.argv[4:] == ["unwritten"]:  # deliberately broken: hand-overs that nobody wrote down
+    from circular.dispatch.journal import Journal
+    Journal.hand_over = lambda *_: None
 PACE = Pace(first_rest=0.05, longest_rest=0.1, throttled_rest=0.1, poll=0.05, recover_every=0.05)
 
 def is_settled():
@@ -121,14 +121,14 @@ def test_a_sender_killed_at_every_step_forgets_nobody_and_mails_nobody_twice(
     assert len(in_doubt) <= killed * IN_FLIGHT
 
 
-def test_a_sender_that_offers_without_marking_is_caught(
+def test_a_sender_that_hands_over_without_a_line_is_caught(
     release: Release, sink: Sink, tmp_path: Path
 ) -> None:
     mailing_id = release(20)
 
     async def scene() -> list[str]:
         async with sink(connections=1) as far:
-            await asyncio.to_thread(walk, mailing_id, tmp_path / "verdicts", 4, "unmarked")
+            await asyncio.to_thread(walk, mailing_id, tmp_path / "verdicts", 4, "unwritten")
             return far.took()
 
     took = asyncio.run(scene())

@@ -5,14 +5,16 @@ Rules
    never behind a circular for 40,000.
 2. Among mailings of one priority, the one with the fewest people under way here goes first, so two
    circulars share the relay and neither starves.
-3. A batch is small: its size bounds how many people a person may have to judge after a host is
-   lost, so it is a policy number, not a tuning number (style.md §8).
+3. A batch is what leaves in about half a second: it bounds how many people a person may have to
+   judge after a machine is lost, so a slow relay risks few, and `BATCH` is a policy number, not a
+   tuning number (style.md §8).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-BATCH = 50
+BATCH = 2000  # at most, however fast the relay is
+SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,14 @@ class Pick:
     mailing: int
     priority: int
     limit: int
+
+
+def batch_size(per_second: float, under_way: int) -> int:
+    """Say how many to lease at once, from the pace so far and how many the sessions hold.
+
+    Shapes:  enough that no session waits for the next lease, even before there is a pace
+    """
+    return max(min(round(per_second * SECONDS), BATCH), min(2 * under_way, BATCH), 1)
 
 
 def next_batch(

@@ -1,54 +1,47 @@
 """The sender's books: the one thread that talks to the database, in groups, and never forgets.
 
-Marks (who is being offered a message) and facts (what became of it) come from many sessions at
-once; they are collected while the statement before is under way and written together, so a commit
-serves many people and still nobody's final dot leaves before their mark is durable.
+What sessions learn is written to the journal of this machine at once, and to the database together:
+a commit serves everybody who was answered while the one before was under way, and nobody's answer
+waits longer than `pace.record_every` for company or stands behind more than `pace.unrecorded`.
 
 When it fails: a statement that lost its connection is done again until it succeeds: every one of
-them may be repeated (its fence is the lease). Facts wait meanwhile, in memory and in the journal of
-this machine; without either their people are in doubt, which is the truth.
+them may be repeated (its fence is the lease). Answers wait meanwhile, in memory and in the journal.
+When leases cannot be renewed in time, or somebody took this worker for lost, nobody is handed over
+any more (`hand_over` raises); the sender then starts afresh.
 """
+
+from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import timedelta
-from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from circular.dispatch import services
-from circular.dispatch.errors import NotAWorkerError
+from circular.dispatch import grants, lending, recovery, services
+from circular.dispatch.errors import FencedError, JournalBrokenError, NotAWorkerError
 from circular.dispatch.journal import Journal
+from circular.dispatch.lending import Batch
 from circular.dispatch.pacing import Pace
-from circular.dispatch.services import Batch
+from circular.dispatch.recovery import Recovered
 from circular.mailing import queries as mailing
-from circular.mailing.rendering import Press, RecipientFacts
-from circular.outcomes.verdicts import OutcomeFact
+from circular.mailing.rendering import Press
+from circular.outcomes.lines import Lent
 
 logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 RETRY_SECONDS = 0.5
-FACTS_WAIT_SECONDS = 0.05  # for company: one commit serves many people
-MOST_FACTS_AT_ONCE = 500
 MOST_PRESSES = 8
 MOST_MISSES = 5
 IDLE_TRANSACTION = "5s"  # ours take milliseconds
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loan:
-    """A batch with everything needed to print its copies."""
-
-    batch: Batch
-    press: Press | None  # None: the content is gone or cannot be printed
-    people: dict[int, RecipientFacts]
+WORTH_A_COMMIT = 1000  # answers; the more at once, the less each costs: measured, flat from here
 
 
 class Books:
@@ -56,7 +49,7 @@ class Books:
 
     def __init__(self, pace: Pace, stop: asyncio.Event, folder: Path | None = None) -> None:
         self._pace = pace
-        self._folder = services.verdict_folder() if folder is None else folder
+        self._folder = recovery.verdict_folder() if folder is None else folder
         self._journal: Journal | None = None
         self._stop = stop
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="books")
@@ -64,15 +57,14 @@ class Books:
         self._locked = False
         self._misses = 0
         self._presses: dict[int, Press] = {}
-        self._open: dict[int, set[int]] = {}  # lease → people without a recorded verdict
-        self._marks: dict[int, asyncio.Future[bool]] = {}
-        self._facts: list[tuple[int, OutcomeFact]] = []
-        self._marks_wanted = asyncio.Event()
-        self._facts_wanted = asyncio.Event()
-        # Marked, without a verdict on this machine: whom a kill at this moment leaves in doubt.
-        self._at_risk: set[int] = set()
+        self._open: dict[int, Lent] = {}  # by lease: with somebody whose verdict is not recorded
+        self._lasts_until = 0.0  # on this process's own clock: no lease is ours after this
+        self._fenced = False
+        self._facts: list[tuple[Lent, str]] = []
+        self._wanted = asyncio.Event()
         self._recorded = asyncio.Event()
         self._closing = False
+        self.unrecorded = self.most_unrecorded = 0
         self.worker = 0
 
     # -- the thread ---------------------------------------------------------------------------
@@ -111,16 +103,48 @@ class Books:
         with connection.cursor() as cursor:
             cursor.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_TRANSACTION}'")
 
-    async def open(self) -> int:
+    # -- being a worker -----------------------------------------------------------------------
+
+    async def open(self, *, journal: bool = True) -> int:
         """Register this process as a worker and hold its lock; gives its number."""
-        self.worker = await self.ask(self._register)
+        self.worker = await self.ask(lambda: self._register(journal))
         return self.worker
 
-    def _register(self) -> int:
+    def _register(self, journal: bool) -> int:
+        began = time.monotonic()
         worker, key = services.register_worker(on=self._lock_connection())
         self._locked = True
-        self._journal = Journal(self._folder, key)
+        self._fenced = False
+        self._lasts_until = began + self._pace.lease
+        if journal:
+            try:
+                self._journal = Journal(self._folder, key)
+            except JournalBrokenError as broken:
+                logger.warning("no journal", extra={"error": str(broken)})
         return worker
+
+    @property
+    def must_start_afresh(self) -> bool:
+        """Whether this worker's leases are no permission any more, or cannot be kept safe."""
+        return self._fenced
+
+    async def start_afresh(self) -> None:
+        """Become another worker; who is on loan to the one before is settled, or recovered."""
+        old, journal = self.worker, self._journal
+        self._open.clear()
+        self._journal = None
+        broken = journal is not None and not journal.is_fenced
+        if journal is not None:
+            journal.close(finished=False)
+        await self.ask(lambda: self._let_go(old))
+        await self.open(journal=not broken)
+        logger.warning("started afresh", extra={"was": old, "worker": self.worker})
+
+    def _let_go(self, worker: int) -> None:
+        services.end_worker(worker)
+        if self._lock is not None:
+            self._lock.close()
+            self._locked = False
 
     def _lock_connection(self) -> BaseDatabaseWrapper:
         if self._lock is None:
@@ -129,10 +153,15 @@ class Books:
         return self._lock
 
     async def sign_of_life(self) -> None:
-        """Renew the lock where its connection was lost, and note that we live."""
-        await self.ask(self._hold)
+        """Renew the lock where its connection was lost, and the leases; note that we live."""
+        lost = await self.ask(self._live)
+        for lease in lost:
+            self._open.pop(lease, None)
+        if lost:
+            logger.warning("leases were taken over", extra={"count": len(lost)})
+            self._fenced = True
 
-    def _hold(self) -> None:
+    def _live(self) -> set[int]:
         lock = self._lock_connection()
         try:
             if not self._locked:
@@ -148,54 +177,61 @@ class Books:
         if self._misses > MOST_MISSES:
             raise NotAWorkerError(str(self.worker))
         services.sign_of_life(self.worker)
+        began, known = time.monotonic(), set(self._open)
+        ours = lending.renew_leases(self.worker, lasts=self._lends())
+        self._lasts_until = began + self._pace.lease
+        return known - ours
 
     def stop_keeping(self) -> None:
-        """Let the keepers end once everything they have is written."""
+        """Let the keeper end once everything it has is written."""
         self._closing = True
-        self._facts_wanted.set()
-        self._marks_wanted.set()
+        self._wanted.set()
         self._recorded.set()
 
     async def close(self) -> None:
         """Give the worker's number back and end the thread."""
         loop = asyncio.get_running_loop()
+        finished = False
         try:
             if self.worker:
-                await loop.run_in_executor(self._thread, self._leave)
+                await loop.run_in_executor(self._thread, self._let_go, self.worker)
+                finished = not self._open and not self._facts
         except DatabaseError:
             logger.warning("left without saying so: recovery will notice")
         finally:
             if self._journal is not None:
-                self._journal.close()
+                self._journal.close(finished=finished)
             await loop.run_in_executor(self._thread, connections.close_all)
             self._thread.shutdown(wait=True)
-
-    def _leave(self) -> None:
-        services.end_worker(self.worker)
-        if self._lock is not None:
-            self._lock.close()
 
     # -- leases -------------------------------------------------------------------------------
 
     def _lends(self) -> timedelta:
         return timedelta(seconds=self._pace.lease)
 
-    async def lease(self, mailing_id: int, *, relay: int, limit: int) -> Loan | None:
+    async def lease(
+        self, mailing_id: int, *, relay: int, limit: int, paused_with: int | None = None
+    ) -> tuple[Batch, Press | None] | None:
         """Borrow a batch and what it takes to print its copies."""
-        return await self.ask(lambda: self._lease(mailing_id, relay, limit))
+        return await self.ask(lambda: self._lease(mailing_id, relay, limit, paused_with))
 
-    def _lease(self, mailing_id: int, relay: int, limit: int) -> Loan | None:
-        batch = services.lease_batch(
-            mailing_id, relay=relay, worker=self.worker, limit=limit, lasts=self._lends()
+    def _lease(
+        self, mailing_id: int, relay: int, limit: int, paused_with: int | None
+    ) -> tuple[Batch, Press | None] | None:
+        batch = lending.lease_batch(
+            mailing_id,
+            relay=relay,
+            worker=self.worker,
+            limit=limit,
+            lasts=self._lends(),
+            paused_with=paused_with,
         )
         if batch is None:
             return None
-        self._open[batch.lease] = set(batch.recipients)
-        return Loan(
-            batch=batch,
-            press=self._press(mailing_id),
-            people=mailing.recipient_facts(batch.recipients),
-        )
+        if paused_with is not None:
+            grants.goes_on(mailing_id)
+        self._open[batch.lent.lease] = batch.lent
+        return batch, self._press(mailing_id)
 
     def _press(self, mailing_id: int) -> Press | None:
         if mailing_id in self._presses:
@@ -213,101 +249,103 @@ class Books:
         self._presses[mailing_id] = press
         return press
 
-    async def recover(self) -> services.Recovered:
+    async def recover(self) -> Recovered:
         """Close what lost workers held, and what we hold without knowing."""
         return await self.ask(
-            lambda: services.recover_leases(
+            lambda: recovery.recover_leases(
                 me=self.worker, known=set(self._open), folder=self._folder
             )
         )
 
     async def all_settled(self) -> None:
         """Wait until nobody leased here is without a recorded verdict."""
-        while self._open:
+        while self._open or self._facts:
             self._recorded.clear()
             await self._recorded.wait()
 
-    # -- marks --------------------------------------------------------------------------------
+    # -- handing over, and answers ------------------------------------------------------------
 
-    async def mark(self, recipient: int) -> bool:
-        """Make an offer durable; False when the lease is not ours any more."""
-        future = self._marks.get(recipient)
-        if future is None:
-            future = self._marks[recipient] = asyncio.get_running_loop().create_future()
-            self._marks_wanted.set()
-        return await future
+    def hand_over(self, lines: str, leases: Collection[int]) -> None:
+        """Write down whose final dot is about to leave, and make sure that it still may.
 
-    async def keep_marks(self) -> None:
-        """Write marks in groups until the books close; never more at risk than the pace allows."""
-        while not self._closing:
-            await self._marks_wanted.wait()
-            self._marks_wanted.clear()
-            while self._marks and not self._closing:
-                people = list(islice(self._marks, max(self._pace.at_risk - len(self._at_risk), 0)))
-                if not people:
-                    self._recorded.clear()
-                    await self._recorded.wait()
-                    continue
-                marked = await self.ask(lambda people=people: self._mark(people))  # type: ignore[misc]
-                self._at_risk |= marked
-                for recipient in people:
-                    future = self._marks.pop(recipient)
-                    if not future.done():
-                        future.set_result(recipient in marked)
-
-    def _mark(self, people: Iterable[int]) -> set[int]:
-        return services.mark_offered(list(people), worker=self.worker, lasts=self._lends())
-
-    # -- facts --------------------------------------------------------------------------------
-
-    def note(self, lease: int, fact: OutcomeFact) -> None:
-        """Take a verdict; it is on this machine at once, and soon in the database."""
+        Raises:  FencedError, JournalBrokenError: it must not leave
+        """
         if self._journal is not None:
-            self._journal.write(lease, fact)
-            if self._journal.works:
-                self._no_longer_at_risk([fact.recipient])
-        self._facts.append((lease, fact))
-        self._facts_wanted.set()
+            try:
+                self._journal.hand_over(lines, leases)
+            except (FencedError, JournalBrokenError):
+                self._fenced = True
+                raise
+        if self._fenced or time.monotonic() >= self._lasts_until:
+            raise FencedError("lease_ran_out")
 
-    def _no_longer_at_risk(self, recipients: Iterable[int]) -> None:
-        self._at_risk.difference_update(recipients)
-        self._recorded.set()
+    def note(self, lent: Lent, lines: str, count: int) -> None:
+        """Take verdicts of one lease; they are on this machine at once, and soon in the database."""
+        if self._journal is not None:
+            try:
+                self._journal.write(lines, (lent.lease,))
+            except JournalBrokenError as broken:
+                if not self._fenced:
+                    logger.warning("the journal broke", extra={"error": str(broken)})
+                self._fenced = True
+        self._facts.append((lent, lines))
+        self.unrecorded += count
+        self.most_unrecorded = max(self.most_unrecorded, self.unrecorded)
+        self._wanted.set()
 
-    async def keep_facts(self) -> None:
+    @property
+    def is_full(self) -> bool:
+        """Whether so many answers are unrecorded that nobody new is offered anything."""
+        return self.unrecorded >= self._pace.unrecorded
+
+    async def keep_facts(self, relieved: Callable[[], None] = lambda: None) -> None:
         """Record verdicts in groups until the books close and nothing is left."""
         while not self._closing or self._facts:
-            await self._facts_wanted.wait()
-            if len(self._at_risk) < self._pace.at_risk and not self._closing:
-                await asyncio.sleep(FACTS_WAIT_SECONDS)
-            self._facts_wanted.clear()
-            while self._facts:
-                group = self._facts[:MOST_FACTS_AT_ONCE]
-                del self._facts[:MOST_FACTS_AT_ONCE]
-                by_lease: dict[int, list[OutcomeFact]] = {}
-                for lease, fact in group:
-                    by_lease.setdefault(lease, []).append(fact)
-                for lease, facts in by_lease.items():
-                    await self.ask(lambda lease=lease, facts=facts: self._settle(lease, facts))  # type: ignore[misc]
-                recorded = [fact.recipient for _, fact in group]
-                if self._journal is not None:
-                    self._journal.recorded(recorded)
-                self._no_longer_at_risk(recorded)
+            await self._wanted.wait()
+            if self.unrecorded < WORTH_A_COMMIT and not self._closing:
+                await asyncio.sleep(self._pace.record_every)
+            self._wanted.clear()
+            facts, self._facts = self._facts, []
+            if not facts:
+                continue
+            was_full = self.is_full
+            try:
+                await self.ask(lambda facts=facts: self._settle(facts))  # type: ignore[misc]
+            except BaseException:
+                self._facts = facts + self._facts
+                raise
+            self.unrecorded -= sum(lines.count("\n") for _, lines in facts)
+            self._recorded.set()
+            if was_full:
+                relieved()
 
-    def _settle(self, lease: int, facts: list[OutcomeFact]) -> None:
-        left = self._open.get(lease, set()) - {fact.recipient for fact in facts}
+    def _settle(self, facts: list[tuple[Lent, str]]) -> None:
+        lent = {one.lease: one for one, _ in facts}
         try:
-            services.settle_offers(facts, lease=lease, closes=not left)
+            settled = lending.settle_offers(
+                "".join(lines for _, lines in facts), lent=lent.values()
+            )
         except (OperationalError, InterfaceError):
             raise
         except DatabaseError:
-            if len(facts) == 1:
-                # The lease stays open: when it runs out, this person is in doubt, by name.
-                logger.exception("a verdict cannot be recorded", extra={"lease": lease})
-                return
-            for fact in facts:
-                self._settle(lease, [fact])
+            self._settle_one_by_one(facts)
             return
-        if left:
-            self._open[lease] = left
-        else:
+        self._close(settled.over)
+
+    def _settle_one_by_one(self, facts: list[tuple[Lent, str]]) -> None:
+        """Record what can be: one verdict that the database refuses stops no other."""
+        for lent, lines in facts:
+            for line in lines.splitlines(keepends=True):
+                try:
+                    self._close(lending.settle_offers(line, lent=[lent]).over)
+                except (OperationalError, InterfaceError):
+                    raise
+                except DatabaseError:
+                    # The lease stays open: when we end, this person is in doubt, by name.
+                    logger.exception("a verdict cannot be recorded", extra={"lease": lent.lease})
+
+    def _close(self, leases: Iterable[int]) -> None:
+        for lease in leases:
             self._open.pop(lease, None)
+            if self._journal is not None:
+                self._journal.closed(lease)

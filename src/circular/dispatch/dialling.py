@@ -7,10 +7,18 @@ from dataclasses import dataclass
 
 from circular.dispatch.models import Security
 from circular.dispatch.queries import RelayAccess
-from circular.dispatch.trouble import Trouble, trouble_of_session
+from circular.dispatch.trouble import Effect, Trouble, effect_of_session, trouble_of_session
 from circular.smtp.events import Phase
 from circular.smtp.protocol import Encryption, Manners
-from circular.smtp.session import Place, Session, SessionFailedError, Timeouts, open_session
+from circular.smtp.session import (
+    Limits,
+    Place,
+    Session,
+    SessionFailedError,
+    Timeouts,
+    Watcher,
+    open_session,
+)
 
 _ENCRYPTION = {
     Security.NONE: Encryption.NONE,
@@ -39,8 +47,14 @@ def own_name(domain: str) -> str:
     return name if "." in name.strip(".") else domain or "localhost"
 
 
-async def dial(relay: RelayAccess, *, domain: str, timeouts: Timeouts | None = None) -> Session:
-    """Open a session with a relay as its row says.
+async def dial(
+    relay: RelayAccess,
+    *,
+    domain: str,
+    timeouts: Timeouts | None = None,
+    watcher: Watcher | None = None,
+) -> Session:
+    """Open a session with a relay as its row says; ``watcher`` is called by it from then on.
 
     Raises:  SessionFailedError
     """
@@ -54,8 +68,17 @@ async def dial(relay: RelayAccess, *, domain: str, timeouts: Timeouts | None = N
         # Whoever sets a relay without encryption and with a password has chosen it: a relay on
         # the same machine or in a closed network. The page says what it means.
         plain_credentials=relay.security is Security.NONE,
+        depth=relay.depth,
     )
-    return await open_session(place, manners, timeouts)
+    limits = Limits(messages=relay.messages_per_connection, seconds=relay.max_age)
+    return await open_session(place, manners, timeouts, limits=limits, watcher=watcher)
+
+
+def effect_of_failure(failed: SessionFailedError) -> Effect:
+    """Say what becomes of a relay with which no session came about."""
+    if failed.why == "password_cannot_be_opened":
+        return Effect.REST
+    return effect_of_session(failed.why, failed.phase, failed.reply)
 
 
 def trouble_of(failed: SessionFailedError) -> Trouble:

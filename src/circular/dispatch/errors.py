@@ -23,3 +23,15 @@ class PasswordNeededError(DispatchError):
     """The relay's host changed: a password that nobody typed is not said to another server."""
 
     code = "password_needed"
+
+
+class JournalBrokenError(DispatchError):
+    """What is about to happen cannot be written down on this machine."""
+
+    code = "journal_broken"
+
+
+class FencedError(DispatchError):
+    """Somebody took this worker for lost: its leases are no permission any more."""
+
+    code = "fenced"

@@ -254,7 +254,11 @@ class LeaseState(models.TextChoices):
 
 
 class Lease(models.Model):
-    """A batch of recipients of one mailing on loan to one worker."""
+    """A batch of recipients of one mailing on loan to one worker.
+
+    With `first` and `last` it lends the first offer to everybody between them who has none yet;
+    without, those rows that carry its number.
+    """
 
     mailing = models.ForeignKey("mailing.Mailing", on_delete=models.CASCADE, related_name="+")
     relay = models.ForeignKey(Relay, on_delete=models.SET_NULL, null=True, related_name="+")
@@ -263,6 +267,8 @@ class Lease(models.Model):
     until = models.DateTimeField()
     state = models.CharField(max_length=10, choices=LeaseState.choices, default=LeaseState.OPEN)
     leased_count = models.PositiveIntegerField()
+    first = models.BigIntegerField(default=0)
+    last = models.BigIntegerField(default=0)
     # What this loan may still use of its relay's quotas; it counts as used while the loan is open.
     messages_out = models.PositiveIntegerField(default=0)
     recipients_out = models.PositiveIntegerField(default=0)
@@ -292,6 +298,11 @@ class Lease(models.Model):
                 condition=models.Q(state=LeaseState.OPEN, ended_at__isnull=True)
                 | (~models.Q(state=LeaseState.OPEN) & models.Q(ended_at__isnull=False)),
                 name="lease_ends_when_it_is_closed",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(first=0, last=0)
+                | models.Q(first__gt=0, last__gte=models.F("first")),
+                name="lease_range_is_one",
             ),
         ]
 

@@ -19,7 +19,7 @@ JITTER = 0.25  # at most a quarter longer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """The figures that decide how patient the post office is; seconds, but for `at_risk`."""
+    """The figures that decide how patient the post office is; seconds, but for `unrecorded`."""
 
     first_retry: float = 60
     longest_retry: float = 3600
@@ -30,9 +30,12 @@ class Pace:
     poll: float = 0.3  # a pause must take effect within a second of sending
     recover_every: float = 2  # a killed worker's people wait no longer than this
     idle_session: float = 5  # an idle connection is given back to the relay
-    lease: float = 900  # longer than the patience for the answer to a dot
+    lease: float = 60  # renewed all the time; so long a lost machine's people wait
     stop_within: float = 12  # for what is on a session when we are asked to stop
-    at_risk: int = 24  # people whom a kill of one process may leave in doubt: policy, not tuning
+    # Answers that are on this machine and not in the database yet: at most so many, and none for
+    # longer than it takes to write them down together.
+    unrecorded: int = 4000
+    record_every: float = 0.05
 
 
 DEFAULT_PACE = Pace()

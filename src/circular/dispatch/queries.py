@@ -1,6 +1,6 @@
 """Answers about relays, workers and waiting mail, as frozen values.
 
-Indexes relied on: `mailing_with_work` and `recipient_leasable` (who waits), `lease_open_by_worker`,
+Indexes relied on: `mailing_with_work`, `recipient_of_mailing` and `recipient_tried_again` (who waits), `lease_open_by_worker`,
 `worker_not_ended`; relays are few.
 """
 
@@ -234,10 +234,14 @@ def waiting(now: datetime, limit: int = 50) -> list[Waiting]:
                     THEN m.audience_rule END
             FROM mailing_mailing AS m
             WHERE {LEASABLE} AND (m.pending > 0 OR m.witnesses_pending > 0)
-                AND EXISTS (
-                    SELECT FROM mailing_recipient AS r
-                    WHERE r.mailing_id = m.id AND r.state = 'pending' AND r.lease IS NULL
-                        AND r.next_try_at <= %(now)s
+                AND (
+                    EXISTS (
+                        SELECT FROM mailing_recipient AS r
+                        WHERE r.mailing_id = m.id AND r.id > m.frontier
+                    ) OR EXISTS (
+                        SELECT FROM mailing_recipient AS r
+                        WHERE r.mailing_id = m.id AND r.lease IS NULL AND r.next_try_at <= %(now)s
+                    )
                 )
             ORDER BY m.priority, m.released_at, m.id
             LIMIT %(limit)s

@@ -3,12 +3,12 @@
 from datetime import timedelta
 
 from circular import jobs
-from circular.dispatch import services
+from circular.dispatch import recovery
 from circular.outcomes import services as outcomes
 
 
 @jobs.runs(jobs.RecoverLeases, every=timedelta(seconds=30))
 def recover_leases(_: jobs.RecoverLeases) -> None:
     """Close leases of lost workers and refuse, as expired, what passed its deadline."""
-    services.recover_leases()
+    recovery.recover_leases()
     outcomes.expire_overdue()

@@ -51,3 +51,16 @@ class Priority(IntEnum):
 # A mailing in one of these states may have rows that dispatch leases. A settled one may still owe
 # its witnesses a copy: they stand outside the totals.
 LEASABLE_STATES = (MailingState.RELEASED, MailingState.SETTLED)
+
+# Why a circular pauses itself when the office lets none leave now (`workflow.windows`).
+OUTSIDE_WINDOW = "outside_window"
+RELAY_TROUBLE = "relay_"  # how the codes of a relay's own troubles begin (`dispatch.trouble`)
+
+
+def stands_still(self_paused: str) -> bool:
+    """Say whether a deadline waits for what a mailing paused itself for: a window, a quota, a person.
+
+    The trouble of a relay (its codes begin with its name) is no such wait: nobody knows that it ends,
+    so the deadline goes on and at last says so.
+    """
+    return bool(self_paused) and not self_paused.startswith(RELAY_TROUBLE)

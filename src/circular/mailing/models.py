@@ -18,7 +18,7 @@ from typing import ClassVar
 import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, When
 from typing_extensions import override
 
 from circular.mailing.kinds import MailClass, MailingKind, MailingState, Priority
@@ -34,6 +34,9 @@ def _one_of(field: str, words: type[StrEnum], name: str) -> models.CheckConstrai
     return models.CheckConstraint(
         condition=Q(**{f"{field}__in": [word.value for word in words]}), name=name
     )
+
+
+_PROBLEMS = ["refused", "bounced", "suppressed", "in_doubt"]
 
 
 class Frame(models.Model):
@@ -118,6 +121,9 @@ class Mailing(models.Model):
     released_at = models.DateTimeField(null=True)
     paused_at = models.DateTimeField(null=True)
     self_paused = models.CharField(max_length=40, blank=True, default="")  # a reason code
+    self_paused_at = models.DateTimeField(null=True)
+    per_minute = models.PositiveIntegerField(null=True)  # the operator's ceiling; none: as it goes
+    paced_until = models.DateTimeField(null=True)  # under a ceiling: up to when its share is used
     settled_at = models.DateTimeField(null=True)
     cancelled_at = models.DateTimeField(null=True)
     deadline_at = models.DateTimeField(null=True)  # nobody is offered the message after this
@@ -138,6 +144,11 @@ class Mailing(models.Model):
     in_doubt = models.IntegerField(default=0)
     witnesses = models.IntegerField(default=0)
     witnesses_pending = models.IntegerField(default=0)
+
+    # First offers go through the recipients once, by id: up to here they were leased.
+    frontier = models.BigIntegerField(default=0)
+    # How the copies are sent; empty: as content and relay allow (``ways``).
+    way = models.CharField(max_length=8, blank=True, default="")
 
     class Meta:
         constraints: ClassVar = [
@@ -174,6 +185,10 @@ class Mailing(models.Model):
             ),
             models.CheckConstraint(
                 condition=~Q(state="settled") | Q(pending=0), name="mailing_settled_owes_nobody"
+            ),
+            models.CheckConstraint(
+                condition=Q(per_minute__isnull=True) | Q(per_minute__gte=1),
+                name="mailing_ceiling_lets_somebody_pass",
             ),
         ]
         indexes: ClassVar = [
@@ -243,7 +258,15 @@ _COUNT = """
 
 
 class Recipient(models.Model):
-    """One person's copy of one mailing: frozen in address and fields, exactly one state."""
+    """One person's copy of one mailing: frozen in address and fields, exactly one state.
+
+    Rules, so that an accepted row is written once more after the freeze, in place, touching no index
+    (a *heap-only* update; ``fillfactor`` leaves the room for it):
+      1. ``next_try_at`` is empty until the first offer brought no verdict; a first offer is leased
+         as a range of ids up to ``Mailing.frontier`` (``dispatch.Lease``), which writes nothing here.
+      2. Whoever waits for another offer has ``next_try_at``, and then ``lease`` while on loan.
+      3. No index looks at ``state``; ``problem`` is empty for accepted and pending rows.
+    """
 
     mailing = models.ForeignKey(
         Mailing, on_delete=models.PROTECT, related_name="recipients", db_index=False
@@ -259,11 +282,14 @@ class Recipient(models.Model):
     )
     reason = models.CharField(max_length=40, blank=True, default="")
     lease = models.BigIntegerField(null=True)  # dispatch.Lease: that room stands above this one
-    leased_until = models.DateTimeField(null=True)
-    offered_at = models.DateTimeField(null=True)  # set before the first octet goes out
     attempts = models.PositiveSmallIntegerField(default=0)
-    next_try_at = models.DateTimeField()
+    next_try_at = models.DateTimeField(null=True)
     possible_duplicate = models.BooleanField(default=False)
+    problem = models.GeneratedField(
+        expression=Case(When(state__in=_PROBLEMS, then=F("state")), default=None),
+        output_field=models.CharField(max_length=10),
+        db_persist=True,
+    )
 
     class Meta:
         constraints: ClassVar = [
@@ -276,9 +302,12 @@ class Recipient(models.Model):
                 name="recipient_only_pending_is_leased",
             ),
             models.CheckConstraint(
-                condition=Q(lease__isnull=True, leased_until__isnull=True)
-                | Q(lease__isnull=False, leased_until__isnull=False),
-                name="recipient_lease_has_end",
+                condition=Q(next_try_at__isnull=True) | Q(state="pending"),
+                name="recipient_only_pending_is_tried_again",
+            ),
+            models.CheckConstraint(
+                condition=Q(lease__isnull=True) | Q(next_try_at__isnull=False),
+                name="recipient_first_offer_is_a_range",
             ),
             models.CheckConstraint(
                 condition=~Q(state__in=["refused", "suppressed"]) | ~Q(reason=""),
@@ -286,17 +315,18 @@ class Recipient(models.Model):
             ),
         ]
         indexes: ClassVar = [
+            models.Index(fields=["mailing", "id"], name="recipient_of_mailing"),
             models.Index(
                 fields=["mailing", "next_try_at", "id"],
-                condition=Q(state="pending", lease__isnull=True),
-                name="recipient_leasable",
+                condition=Q(next_try_at__isnull=False, lease__isnull=True),
+                name="recipient_tried_again",
             ),
             models.Index(
                 fields=["lease"], condition=Q(lease__isnull=False), name="recipient_leased"
             ),
             models.Index(
-                fields=["mailing", "state", "id"],
-                condition=Q(state__in=["refused", "bounced", "suppressed", "in_doubt"]),
+                fields=["mailing", "problem", "id"],
+                condition=Q(problem__isnull=False),
                 name="recipient_problems",
             ),
         ]

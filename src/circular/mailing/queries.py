@@ -18,7 +18,13 @@ from circular.evidence import queries as archive
 from circular.mailformat import tokens
 from circular.mailing.content import StencilContent, from_json
 from circular.mailing.errors import ContentAlteredError, ContentGoneError
-from circular.mailing.kinds import LEASABLE_STATES, MailClass, MailingKind, MailingState
+from circular.mailing.kinds import (
+    LEASABLE_STATES,
+    RELAY_TROUBLE,
+    MailClass,
+    MailingKind,
+    MailingState,
+)
 from circular.mailing.models import Frame, Mailing, Recipient, Stencil, WitnessMailbox
 from circular.mailing.recipients import TOTALS_ORDER, RecipientState
 from circular.mailing.rendering import Press, RecipientFacts, ReleaseFacts, RenderedMessage
@@ -60,6 +66,7 @@ class MailingRow:
     mail_class: MailClass
     state: MailingState
     self_paused: str
+    per_minute: int | None
     subject: str
     created_at: datetime
     frozen_at: datetime | None
@@ -86,8 +93,7 @@ class RecipientRow:
     state: RecipientState
     reason: str
     attempts: int
-    offered_at: datetime | None
-    next_try_at: datetime
+    next_try_at: datetime | None  # empty before the first offer and after the last
     possible_duplicate: bool
     message_id: str
 
@@ -117,6 +123,7 @@ def _mailing_row(row: Mailing) -> MailingRow:
         mail_class=MailClass(row.mail_class),
         state=MailingState(row.state),
         self_paused=row.self_paused,
+        per_minute=row.per_minute,
         subject=row.stencil.subject,
         created_at=row.created_at,
         frozen_at=row.frozen_at,
@@ -150,7 +157,6 @@ def _recipient_row(row: Recipient, domain: str) -> RecipientRow:
         state=RecipientState(row.state),
         reason=row.reason,
         attempts=row.attempts,
-        offered_at=row.offered_at,
         next_try_at=row.next_try_at,
         possible_duplicate=row.possible_duplicate,
         message_id=tokens.message_id(token_secret(), row.pk, domain) if domain else "",
@@ -160,6 +166,12 @@ def _recipient_row(row: Recipient, domain: str) -> RecipientRow:
 def mailing(mailing_id: int) -> MailingRow:
     """Return a mailing with its totals."""
     return _mailing_row(Mailing.objects.select_related("stencil").get(pk=mailing_id))
+
+
+def mailings_of(recipients: Sequence[int]) -> list[int]:
+    """Return the mailings that recipients are on."""
+    found = Recipient.objects.filter(pk__in=recipients).values_list("mailing", flat=True)
+    return sorted(set(found))
 
 
 def mailings_of_case(case: int, kind: MailingKind | None = None) -> list[MailingRow]:
@@ -194,11 +206,13 @@ def mailings_to_settle(limit: int = 100) -> list[int]:
 def mailings_overdue(now: datetime, limit: int = 100) -> list[int]:
     """Return the mailings whose deadline has passed while somebody, or a witness, still waits.
 
-    A paused one waits for a person, not for its deadline, which moves when it is resumed.
+    A paused one waits for a person, not for its deadline, which moves when it is resumed; so does
+    one that stands still for a window or a quota.
     """
     waiting = Q(pending__gt=0) | Q(witnesses_pending__gt=0)
+    goes_on = Q(self_paused="") | Q(self_paused__startswith=RELAY_TROUBLE)
     return list(
-        Mailing.objects.filter(waiting, state__in=LEASABLE_STATES, deadline_at__lte=now)
+        Mailing.objects.filter(waiting, goes_on, state__in=LEASABLE_STATES, deadline_at__lte=now)
         .order_by("id")
         .values_list("id", flat=True)[:limit]
     )
@@ -272,13 +286,16 @@ def recipient(recipient_id: int) -> RecipientRow | None:
     return None if row is None else _recipient_row(row, row.mailing.message_domain)
 
 
-def recipients_in(
+def people_with_problems(
     mailing_id: int, *states: RecipientState, after: int = 0, limit: int = 200
 ) -> list[RecipientRow]:
-    """Return the people of a mailing in these states, by id, from the one after ``after``."""
+    """Return the people of a mailing in these states, by id, from the one after ``after``.
+
+    Shapes:  ``states`` are neither pending nor accepted: an index knows the others only
+    """
     rows = (
         Recipient.objects.filter(
-            mailing=mailing_id, state__in=[state.value for state in states], witness=False
+            mailing=mailing_id, problem__in=[state.value for state in states], witness=False
         )
         .filter(pk__gt=after)
         .order_by("id")

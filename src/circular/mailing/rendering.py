@@ -65,6 +65,16 @@ class RenderedMessage:
     smtputf8: bool
 
 
+@dataclass(frozen=True, slots=True)
+class CopyParts:
+    """One message in two parts: what is the recipient's own, and what copies may share."""
+
+    envelope_from: str
+    rcpt: str
+    head: bytes
+    body: bytes
+
+
 class _Body:
     """A text that is quoted-printable already, but for the lines that hold merge fields."""
 
@@ -79,6 +89,11 @@ class _Body:
         ]
         self._whole = None if self._open else b"\r\n".join(encoded)
         self._lines = [(lines[i], encoded[i]) for i in range(len(lines))]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether no merge field makes it anybody's own."""
+        return self._whole is not None
 
     def fill(self, values: Mapping[str, str], fields: tuple[str, ...]) -> bytes:
         if self._whole is not None:
@@ -102,7 +117,7 @@ class Press:
         """
         self._content = content
         self._release = release
-        self._digest = content.digest()
+        self._seed = hashlib.sha256(content.digest().encode()).digest()
         self._text = _Body(content.text, content.merge_fields)
         self._html = _Body(content.html, content.merge_fields) if content.html else None
         self._attachments: Sequence[outgoing.EncodedPart] = [
@@ -116,14 +131,35 @@ class Press:
             )
             for file in content.files
         ]
-        self._from = headers.raw_field(
-            "From", *headers.mailbox(content.sender_name, content.sender_address)
-        )
         self._shared = self._shared_fields()
+        fields = content.merge_fields
+        self._subject = (
+            None
+            if fields and has_open_field(content.subject)
+            else headers.text_field("Subject", " ".join(content.subject.split()))
+        )
+        self._whole: bytes | None = None  # of a message whose body is nobody's own
+        if self._text.is_whole and (self._html is None or self._html.is_whole):
+            self._whole = self._body({}, {})
+
+    @property
+    def sender_domain(self) -> str:
+        """The domain of the address in From."""
+        return self._content.sender_address.rpartition("@")[2].lower()
+
+    @property
+    def released_at(self) -> datetime:
+        """When the mailing was released."""
+        return self._release.released_at
 
     def _shared_fields(self) -> list[bytes]:
         content, release = self._content, self._release
-        fields = [outgoing.date_field(release.released_at)]
+        fields = [
+            headers.raw_field(
+                "From", *headers.mailbox(content.sender_name, content.sender_address)
+            ),
+            outgoing.date_field(release.released_at),
+        ]
         if content.reply_to and content.reply_to != content.sender_address:
             fields.append(headers.raw_field("Reply-To", *headers.mailbox("", content.reply_to)))
         if release.in_reply_to:
@@ -140,38 +176,58 @@ class Press:
         fields.append(headers.raw_field("X-Auto-Response-Suppress", "All"))
         return fields
 
-    def print_copy(self, recipient: RecipientFacts) -> RenderedMessage:
-        """Return one recipient's message.
+    def _body(self, values: Mapping[str, str], escaped: Mapping[str, str]) -> bytes:
+        """Return everything below the recipient's own fields."""
+        fields = self._content.merge_fields
+        return outgoing.build(
+            outgoing.Message(
+                fields=self._shared if self._subject is None else [self._subject, *self._shared],
+                text=self._text.fill(values, fields),
+                html=None if self._html is None else self._html.fill(escaped, fields),
+                attachments=self._attachments,
+                seed=self._seed,
+            )
+        )
+
+    def print_parts(self, recipient: RecipientFacts) -> CopyParts:
+        """Return one recipient's message; ``body`` is the same object where copies share it.
 
         Raises:  UnsafeHeaderError when the address would break out of its field
         """
-        content, release = self._content, self._release
+        release = self._release
         values = merge_values(recipient.fields)
-        escaped = {name: html.escape(value) for name, value in values.items()}
         token = tokens.recipient_token(release.secret, recipient.id)
-        message_id = tokens.message_id(release.secret, recipient.id, release.message_domain)
-        subject = " ".join(filled(content.subject, values, content.merge_fields).split())
-        fields = [
-            self._from,
-            headers.raw_field("To", *headers.mailbox(values["nombre_completo"], recipient.address)),
-            headers.text_field("Subject", subject),
-            headers.raw_field("Message-ID", message_id),
-            *self._shared,
-        ]
-        raw = outgoing.build(
-            outgoing.Message(
-                fields=fields,
-                text=self._text.fill(values, content.merge_fields),
-                html=None if self._html is None else self._html.fill(escaped, content.merge_fields),
-                attachments=self._attachments,
-                seed=hashlib.sha256(f"{self._digest} {token}".encode()).digest(),
-            )
+        head = headers.raw_field(
+            "To", *headers.mailbox(values["nombre_completo"], recipient.address)
         )
-        return RenderedMessage(
+        if self._subject is None:
+            subject = filled(self._content.subject, values, self._content.merge_fields)
+            head += headers.text_field("Subject", " ".join(subject.split()))
+        head += b"Message-ID: <%b@%b>\r\n" % (token.encode(), release.message_domain.encode())
+        body = self._whole
+        if body is None:
+            escaped = {name: html.escape(value) for name, value in values.items()}
+            body = self._body(values, escaped)
+        return CopyParts(
             envelope_from=tokens.bounce_address(release.bounce_address, token),
             rcpt=recipient.address,
-            raw=raw,
-            message_id=message_id,
+            head=head,
+            body=body,
+        )
+
+    def print_copy(self, recipient: RecipientFacts) -> RenderedMessage:
+        """Return one recipient's message as a whole.
+
+        Raises:  UnsafeHeaderError when the address would break out of its field
+        """
+        parts = self.print_parts(recipient)
+        return RenderedMessage(
+            envelope_from=parts.envelope_from,
+            rcpt=parts.rcpt,
+            raw=parts.head + parts.body,
+            message_id=tokens.message_id(
+                self._release.secret, recipient.id, self._release.message_domain
+            ),
             smtputf8=needs_smtputf8(recipient.address),
         )
 

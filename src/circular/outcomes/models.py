@@ -18,13 +18,22 @@ from circular.outcomes.verdicts import Source
 
 
 class Outcome(models.Model):
-    """One thing that happened to one recipient."""
+    """One thing that happened to one recipient.
+
+    The database checks whole statements at once, not each row by itself: a foreign key's own check
+    locks the recipient and costs as much as the rest of a verdict (docs/decisions/0063). Whoever
+    deletes a recipient that has facts is refused by a trigger on that table.
+    """
 
     recipient = models.ForeignKey(
-        "mailing.Recipient", on_delete=models.PROTECT, related_name="outcomes"
+        "mailing.Recipient", on_delete=models.PROTECT, related_name="outcomes", db_constraint=False
     )
     mailing = models.ForeignKey(
-        "mailing.Mailing", on_delete=models.PROTECT, related_name="outcomes", db_index=False
+        "mailing.Mailing",
+        on_delete=models.PROTECT,
+        related_name="outcomes",
+        db_index=False,
+        db_constraint=False,
     )
     at = models.DateTimeField()
     state = models.CharField(
@@ -70,7 +79,27 @@ class Outcome(models.Model):
         triggers: ClassVar = [
             pgtrigger.Protect(
                 name="outcome_is_append_only", operation=pgtrigger.Update | pgtrigger.Delete
-            )
+            ),
+            pgtrigger.Trigger(
+                name="outcome_is_somebodys",
+                level=pgtrigger.Statement,
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                referencing=pgtrigger.Referencing(new="new_rows"),  # type: ignore[no-untyped-call]  # untyped
+                func="""
+                    IF EXISTS (
+                        SELECT FROM new_rows AS n
+                        WHERE NOT EXISTS (
+                            SELECT FROM mailing_recipient AS r
+                            WHERE r.id = n.recipient_id AND r.mailing_id = n.mailing_id
+                        )
+                    ) THEN
+                        RAISE foreign_key_violation USING
+                            MESSAGE = 'an outcome of a recipient that this mailing does not have';
+                    END IF;
+                    RETURN NULL;
+                """,
+            ),
         ]
 
     @override

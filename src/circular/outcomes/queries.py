@@ -1,6 +1,6 @@
 """Answers about what happened: doubts and problems by name, and the facts behind them.
 
-Indexes relied on: ``recipient_problems`` (mailing, state, id) and the outcomes' own by recipient.
+Indexes relied on: ``recipient_problems`` (mailing, problem, id) and the outcomes' own by recipient.
 """
 
 from __future__ import annotations
@@ -78,14 +78,14 @@ def _with_last(recipients: list[RecipientRow]) -> list[Problem]:
 def doubts(mailing_id: int, *, after: int = 0, limit: int = 200) -> list[Problem]:
     """Return who is in doubt, by name, with the fact that left the doubt."""
     return _with_last(
-        mailing.recipients_in(mailing_id, RecipientState.IN_DOUBT, after=after, limit=limit)
+        mailing.people_with_problems(mailing_id, RecipientState.IN_DOUBT, after=after, limit=limit)
     )
 
 
 def problems(mailing_id: int, *, after: int = 0, limit: int = 200) -> list[Problem]:
     """Return who was refused, bounced, suppressed or is in doubt, by name."""
     return _with_last(
-        mailing.recipients_in(
+        mailing.people_with_problems(
             mailing_id,
             RecipientState.REFUSED,
             RecipientState.BOUNCED,

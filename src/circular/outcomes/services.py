@@ -16,16 +16,16 @@ Over 400 lines: every way in which a row changes its state, best read at once.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from importlib import resources
 from typing import NamedTuple, assert_never
 
+import psycopg
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -36,16 +36,10 @@ from circular.mailing import services as mailing
 from circular.mailing.kinds import MailingKind, MailingState
 from circular.mailing.models import Mailing
 from circular.mailing.recipients import Reason, RecipientState
-from circular.outcomes.verdicts import (
-    OutcomeFact,
-    Resolution,
-    Source,
-    reason_after,
-    state_after,
-)
+from circular.outcomes.lines import Lent, line_of, written
+from circular.outcomes.verdicts import OutcomeFact, Resolution, Source
 
 _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
-_REPLY_CHARACTERS = 1000  # a relay's words; RFC 5321 §4.5.3.1.5 allows 512 octets a line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,21 +47,23 @@ class Settled:
     """What a call of ``settle`` did.
 
     Shapes:  ``moved`` by the state that was reached; ``skipped`` are recipients whose row was no
-             longer under the lease
+             longer under the lease; ``over`` are leases that nobody is under any more
     """
 
     moved: dict[RecipientState, int]
     skipped: tuple[int, ...]
     settled_mailings: tuple[int, ...]
+    over: tuple[int, ...] = ()
 
 
 class _Row(NamedTuple):
-    """One row that ``settle.sql`` moved; ``in_time`` unless its lease was recovered before."""
+    """Rows that ``settle.sql`` moved alike; ``in_time`` unless their lease was recovered before."""
 
-    recipient: int
+    lease: int | None
     mailing: int
     state: str
     in_time: bool
+    recipients: list[int]
 
 
 @lru_cache(maxsize=1)
@@ -75,65 +71,82 @@ def _settle_statement() -> str:
     return (resources.files("circular.outcomes") / "settle.sql").read_text(encoding="utf-8")
 
 
-@transaction.atomic
-def settle(facts: Sequence[OutcomeFact], *, lease: int | None, by: Actor) -> Settled:
-    """Record verdicts obtained under one lease, and move the rows.
+def settle(facts: Sequence[OutcomeFact], *, lease: Lent | int | None, by: Actor) -> Settled:
+    """Record verdicts obtained under one lease, and move the rows: ``settle_lines`` for a few.
 
-    Deferred and untried rows stay pending from ``next_try_at`` on, or become refused (expired) when
-    that is past the mailing's deadline, or suppressed when it was cancelled meanwhile.
-
-    The archive gets one entry when nobody is under the lease any more, however many calls it took.
+    A lease that is only a number is one that its rows carry.
 
     Shapes:  the first fact about a recipient counts
-    Locks:   their mailing, the recipients by id, the mailing's chain
     Repeat:  a second call finds the lease gone and skips everybody
     """
-    if not facts:
-        return Settled(moved={}, skipped=(), settled_mailings=())
-    held = mailing.hold_mailings([fact.recipient for fact in facts])
-    reported = _waiting_reports([fact.recipient for fact in facts])
-    with connection.cursor() as cursor:
-        cursor.execute(_settle_statement(), {"lease": lease, **_columns(facts)})
+    recipients = {fact.recipient for fact in facts}
+    number = lease.lease if isinstance(lease, Lent) else lease
+    if isinstance(lease, Lent):
+        lent = [lease]
+    else:
+        lent = [Lent(number or 0, one) for one in mailing_queries.mailings_of(sorted(recipients))]
+    done, settled = _settle_lines("".join(line_of(number, fact) for fact in facts), lent, by)
+    return replace(settled, skipped=tuple(sorted(recipients - done)))
+
+
+def settle_lines(lines: str, *, lent: Sequence[Lent], by: Actor) -> Settled:
+    """Record verdicts of several leases, and move the rows.
+
+    Deferred and untried rows stay pending from their next try on, or become refused (expired) when
+    that is past the mailing's deadline, or suppressed when it was cancelled meanwhile.
+
+    The archive gets one entry when nobody is under a lease any more, however many calls it took.
+
+    Shapes:  ``lines`` as ``lines.line_of`` writes them; the first fact about a recipient counts;
+             ``lent`` names every lease in them. ``skipped`` is left empty
+    Locks:   the leases' mailings, their recipients, the mailings' chains
+    Repeat:  a second call finds the rows moved and skips them
+    """
+    return _settle_lines(lines, lent, by)[1]
+
+
+@transaction.atomic
+def _settle_lines(lines: str, lent: Sequence[Lent], by: Actor) -> tuple[set[int], Settled]:
+    if not lines:
+        return set(), Settled(moved={}, skipped=(), settled_mailings=())
+    held = mailing.hold_all({one.mailing for one in lent})
+    reported = _waiting_reports([row.pk for row in held])
+    ranges = [one for one in lent if one.last]
+    # Planned once for each connection: planning costs as much as settling a hundred people.
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(
+            _settle_statement(),
+            [
+                lines,
+                [one.lease for one in ranges],
+                [one.first for one in ranges],
+                [one.last for one in ranges],
+            ],
+            prepare=True,
+        )
         rows = [_Row(*row) for row in cursor.fetchall()]
-    done = {row.recipient for row in rows}
-    drafts = _batch_entries(rows, lease, by)
+    touched = {row.lease for row in rows if row.in_time}
+    over = [one for one in lent if one.lease in touched and not _somebody_under(one)]
+    done = {one for row in rows for one in row.recipients}
+    drafts = _batch_entries(rows, [one.lease for one in over], by)
+    moved = Counter({RecipientState(row.state): 0 for row in rows})
+    for row in rows:
+        moved[RecipientState(row.state)] += len(row.recipients)
     for report in reported:
         if report.recipient in done and _bounce(report):
             drafts += _bounce_entries("bounced", report, DOOR)
-            rows = [
-                row._replace(state=RecipientState.BOUNCED.value)
-                if row.recipient == report.recipient
-                else row
-                for row in rows
-            ]
+            was = next(row.state for row in rows if report.recipient in row.recipients)
+            moved.subtract([RecipientState(was)])
+            moved.update([RecipientState.BOUNCED])
     finished, settled = _settle_mailings(held, by)
     if drafts or settled:
         append(*drafts, *settled)
-    return Settled(
-        moved=dict(Counter(RecipientState(row.state) for row in rows)),
-        skipped=tuple(sorted({fact.recipient for fact in facts} - done)),
+    return done, Settled(
+        moved=dict(+moved),
+        skipped=(),
         settled_mailings=finished,
+        over=tuple(one.lease for one in over),
     )
-
-
-def _columns(facts: Sequence[OutcomeFact]) -> dict[str, list[object]]:
-    return {
-        "recipient": [fact.recipient for fact in facts],
-        "verdict": [fact.verdict.value for fact in facts],
-        "state": [state_after(fact.verdict).value for fact in facts],
-        "source": [fact.source.value for fact in facts],
-        "reason": [str(fact.reason or reason_after(fact.verdict)) for fact in facts],
-        "at": [fact.at for fact in facts],
-        "code": [fact.code for fact in facts],
-        "enhanced": [fact.enhanced[:11] for fact in facts],
-        "reply": [_plain(fact.reply) for fact in facts],
-        "next_try_at": [fact.next_try_at for fact in facts],
-    }
-
-
-def _plain(reply: str) -> str:
-    """Return a relay's words without what a text column refuses."""
-    return reply.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()[:_REPLY_CHARACTERS]
 
 
 def _settle_mailings(
@@ -150,66 +163,62 @@ def _settle_mailings(
     return tuple(finished), drafts
 
 
-def _batch_entries(rows: Sequence[_Row], lease: int | None, by: Actor) -> list[EntryDraft]:
-    """Return one entry for a lease that nobody is under any more, however many calls it took.
-
-    An answer that came after its lease was recovered is an entry of its own: *late_settled*.
-    """
-    late = [row for row in rows if not row.in_time]
-    drafts = _entries("late_settled", _facts_of(lease, [row.recipient for row in late]), lease, by)
-    if len(late) < len(rows) and not _somebody_under(lease):
-        drafts += _entries("batch_settled", _facts_of(lease), lease, by)
-    return drafts
-
-
-def _somebody_under(lease: int | None) -> bool:
+def _somebody_under(lent: Lent) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT FROM mailing_recipient WHERE lease = %s LIMIT 1", [lease])
+        cursor.execute(
+            "SELECT FROM mailing_recipient WHERE lease = %s LIMIT 1"
+            if not lent.last
+            else "SELECT FROM mailing_recipient WHERE mailing_id = %s AND id BETWEEN %s AND %s"
+            " AND state = 'pending' AND next_try_at IS NULL LIMIT 1",
+            [lent.mailing, lent.first, lent.last] if lent.last else [lent.lease],
+        )
         return cursor.fetchone() is not None
 
 
-def _facts_of(
-    lease: int | None, recipients: Sequence[int] | None = None
-) -> dict[int, list[tuple[int, str, str, int | None]]]:
-    """Return the facts of a lease by mailing (the last one of each recipient for late answers)."""
-    found: dict[int, list[tuple[int, str, str, int | None]]] = {}
-    if recipients is not None and not recipients:
-        return found
+def _batch_entries(rows: Sequence[_Row], over: Sequence[int], by: Actor) -> list[EntryDraft]:
+    """Return one entry for each lease that nobody is under any more, however many calls it took.
+
+    An answer that came after its lease was recovered is an entry of its own: *late_settled*.
+    """
+    late: dict[int | None, list[int]] = {}
+    for row in rows:
+        if not row.in_time:
+            late.setdefault(row.lease, []).extend(row.recipients)
+    drafts: list[EntryDraft] = []
+    for lease, recipients in late.items():
+        drafts += _entries("late_settled", _LATE_FACTS, [[lease], recipients], by)
+    if over:
+        drafts += _entries("batch_settled", _FACTS, [list(over)], by)
+    return drafts
+
+
+# The digest is over the facts as exported: one line each.
+_DIGEST = """
+    SELECT o.lease, o.mailing_id, count(*)::int, encode(sha256(convert_to(string_agg(
+            concat(o.recipient_id, ' ', o.state, ' ', o.source, ' ', coalesce(o.code, 0), E'\\n'),
+            '' ORDER BY o.id), 'UTF8')), 'hex'),
+        array_agg(o.state)
+    FROM {facts} AS o
+    JOIN mailing_mailing AS m ON m.id = o.mailing_id
+    WHERE m.kind <> 'secret'
+    GROUP BY o.lease, o.mailing_id
+    ORDER BY o.lease, o.mailing_id
+"""
+_FACTS = _DIGEST.format(facts="(SELECT * FROM outcomes_outcome WHERE lease = ANY (%s))")
+_LATE_FACTS = _DIGEST.format(
+    facts="(SELECT DISTINCT ON (recipient_id) * FROM outcomes_outcome"
+    " WHERE lease = ANY (%s) AND recipient_id = ANY (%s) ORDER BY recipient_id, id DESC)"
+)
+
+
+def _entries(act: str, query: str, values: list[object], by: Actor) -> list[EntryDraft]:
+    """Return an entry per lease and mailing: counts by state, and a digest over the facts."""
     with connection.cursor() as cursor:
-        if recipients is None:
-            cursor.execute(
-                "SELECT mailing_id, recipient_id, state, source, code FROM outcomes_outcome"
-                " WHERE lease = %s ORDER BY id",
-                [lease],
-            )
-        else:
-            cursor.execute(
-                "SELECT DISTINCT ON (recipient_id) mailing_id, recipient_id, state, source, code"
-                " FROM outcomes_outcome WHERE lease = %s AND recipient_id = ANY (%s)"
-                " ORDER BY recipient_id, id DESC",
-                [lease, list(recipients)],
-            )
-        for mailing_id, recipient, state, source, code in cursor.fetchall():
-            found.setdefault(mailing_id, []).append((recipient, state, source, code))
-    return found
-
-
-def _entries(
-    act: str,
-    facts: dict[int, list[tuple[int, str, str, int | None]]],
-    lease: int | None,
-    by: Actor,
-) -> list[EntryDraft]:
-    """Return an entry per mailing: counts by state, and a digest over the facts as exported."""
-    if not facts:
-        return []
+        cursor.execute(query, values)
+        found = cursor.fetchall()
     drafts = []
-    for mailing_id in sorted(set(facts) - _secrets_among(facts)):
-        lines = "".join(
-            f"{recipient} {state} {source} {code or 0}\n"
-            for recipient, state, source, code in facts[mailing_id]
-        )
-        counts = Counter(state for _, state, _, _ in facts[mailing_id])
+    for lease, mailing_id, count, rows, states in found:
+        counts = Counter(states)
         drafts.append(
             EntryDraft(
                 chain=mailing_chain(mailing_id),
@@ -218,9 +227,9 @@ def _entries(
                 at=timezone.now(),
                 facts={
                     "lease": lease,
-                    "count": len(facts[mailing_id]),
+                    "count": count,
                     **{state: counts[state] for state in sorted(counts)},
-                    "rows": hashlib.sha256(lines.encode("ascii")).hexdigest(),
+                    "rows": rows,
                 },
             )
         )
@@ -247,9 +256,8 @@ _MOVE = """
     ),
     moved AS (
         UPDATE mailing_recipient AS r SET
-            state = %(state)s, reason = %(reason)s, lease = NULL, leased_until = NULL,
-            next_try_at = CASE WHEN %(state)s = 'pending' THEN %(at)s ELSE r.next_try_at END,
-            offered_at = CASE WHEN %(state)s = 'pending' THEN NULL ELSE r.offered_at END,
+            state = %(state)s, reason = %(reason)s, lease = NULL,
+            next_try_at = CASE WHEN %(state)s = 'pending' THEN %(at)s::timestamptz END,
             possible_duplicate = r.possible_duplicate OR (%(again)s AND r.state = 'in_doubt')
         FROM held AS h
         WHERE r.id = h.id
@@ -264,6 +272,13 @@ _MOVE = """
     ORDER BY id
     RETURNING recipient_id, mailing_id
 """
+
+
+# Who waits beyond the frontier was never leased; behind it, whoever has no next try is on loan.
+_NOT_ON_LOAN = (
+    "r.mailing_id = %(mailing)s AND r.state = 'pending' AND r.lease IS NULL"
+    " AND (r.next_try_at IS NOT NULL OR r.id > %(frontier)s)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,7 +305,7 @@ class _Move:
                     "again": self.state is RecipientState.PENDING,
                     "code": self.code,
                     "enhanced": self.enhanced[:11],
-                    "reply": _plain(self.reply),
+                    "reply": written(self.reply),
                     "person": self.by.person,
                     **facts,
                 },
@@ -426,40 +441,42 @@ def _bounce(report: _Report) -> bool:
 
 def _let_wait(report: _Report) -> bool:
     """Record a report about a row under lease, once; `settle` applies it when the lease ends."""
-    if _waiting_reports([report.recipient]):
+    if any(one.recipient == report.recipient for one in _waiting_reports([report.mailing])):
         return False
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO outcomes_outcome (recipient_id, mailing_id, at, state, source, reason,"
             " code, enhanced, reply, lease, person)"
-            " SELECT id, mailing_id, %(at)s, 'pending', 'bounce', 'bounce_waits', NULL,"
-            " %(enhanced)s, %(reply)s, NULL, NULL FROM mailing_recipient"
-            " WHERE id = %(recipient)s AND state = 'pending' AND lease IS NOT NULL"
-            " FOR NO KEY UPDATE",
+            " SELECT r.id, r.mailing_id, %(at)s, 'pending', 'bounce', 'bounce_waits', NULL,"
+            " %(enhanced)s, %(reply)s, NULL, NULL"
+            " FROM mailing_recipient AS r JOIN mailing_mailing AS m ON m.id = r.mailing_id"
+            " WHERE r.id = %(recipient)s AND r.state = 'pending'"
+            " AND (r.lease IS NOT NULL OR (r.next_try_at IS NULL AND r.id <= m.frontier))"
+            " FOR NO KEY UPDATE OF r",
             {
                 "recipient": report.recipient,
                 "at": report.at,
                 "enhanced": report.enhanced[:11],
-                "reply": _plain(report.reply),
+                "reply": written(report.reply),
             },
         )
         return bool(cursor.rowcount > 0)
 
 
-def _waiting_reports(recipients: Sequence[int]) -> list[_Report]:
+def _waiting_reports(mailings: Sequence[int]) -> list[_Report]:
     """Return the reports that came during a lease and after which nothing was recorded yet.
 
-    Index:  outcome_bounce_waits
+    Index:  outcome_bounce_waits, which next to no row is in
     """
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT w.recipient_id, w.mailing_id, w.at, w.enhanced, w.reply"
             " FROM outcomes_outcome AS w"
-            " WHERE w.recipient_id = ANY (%s) AND w.source = 'bounce' AND w.state = 'pending'"
+            " WHERE w.mailing_id = ANY (%s) AND w.source = 'bounce' AND w.state = 'pending'"
             " AND NOT EXISTS (SELECT FROM outcomes_outcome AS later"
             "  WHERE later.recipient_id = w.recipient_id AND later.id > w.id)"
             " ORDER BY w.recipient_id",
-            [list(recipients)],
+            [list(mailings)],
         )
         return [_Report(*row) for row in cursor.fetchall()]
 
@@ -522,9 +539,11 @@ def cancel_mailing(mailing_id: int, *, by: Actor) -> bool:
         by=by,
     )
     rows = move.carry_out(
-        "r.mailing_id = %(mailing)s AND r.state = 'pending' AND r.lease IS NULL",
+        _NOT_ON_LOAN,
         mailing=mailing_id,
+        frontier=row.frontier,
     )
+    mailing.close_frontier(row)
     append(
         EntryDraft(
             chain=mailing_chain(mailing_id),
@@ -607,9 +626,11 @@ def _expire(mailing_id: int, *, by: Actor) -> int:
         by=by,
     )
     rows = move.carry_out(
-        "r.mailing_id = %(mailing)s AND r.state = 'pending' AND r.lease IS NULL",
+        _NOT_ON_LOAN,
         mailing=mailing_id,
+        frontier=row.frontier,
     )
+    mailing.close_frontier(row)
     _, settled = _settle_mailings([row], by)
     drafts = [
         EntryDraft(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circular.dispatch.batching import Pick, Waiting, next_batch
+from circular.dispatch.batching import BATCH, Pick, Waiting, next_batch
 from circular.dispatch.pacing import JITTER, Pace, rest_after, rest_for, retry_after
 from circular.dispatch.trouble import Trouble
 
@@ -85,7 +85,7 @@ Chooser = Callable[[list[Waiting], dict[int, int], int], Pick | None]
 def check_batch(choose: Chooser, people: list[Waiting], room: int) -> None:
     pick = choose(people, {}, room)
     assert pick is not None
-    assert pick.limit == min(room, 50)
+    assert pick.limit == min(room, BATCH)
     assert pick.priority == min(one.priority for one in people)
 
 
@@ -101,7 +101,7 @@ def test_a_batch_is_never_larger_than_the_policy_and_never_behind_something_urge
 
 def test_a_queue_in_order_of_arrival_is_caught() -> None:
     def first_come(people: list[Waiting], _under_way: dict[int, int], room: int) -> Pick:
-        return Pick(people[0].mailing, people[0].priority, min(room, 50))
+        return Pick(people[0].mailing, people[0].priority, min(room, BATCH))
 
     with pytest.raises(AssertionError):
         check_batch(first_come, [waiting(1, 50), waiting(2, 0)], 10)

@@ -1,16 +1,16 @@
-"""Leases, marks and recovery: what the database holds decides who may be offered a message."""
+"""Leases and recovery: what the database holds decides who may be offered a message."""
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
-from django.db import connection, connections
 from django.utils import timezone
 
-from circular.dispatch import queries, services
+from circular.dispatch import lending, queries, recovery, services
 from circular.dispatch.errors import RelayUnknownError
+from circular.dispatch.lending import Batch
 from circular.dispatch.models import Lease, Relay, Worker
-from circular.dispatch.services import Batch
 from circular.dispatch.trouble import Trouble
 from circular.evidence.actors import SYSTEM, Actor
 from circular.evidence.chain import HOUSE
@@ -18,6 +18,7 @@ from circular.evidence.queries import entries_of
 from circular.mailing import services as mailing
 from circular.mailing.kinds import MailClass
 from circular.mailing.models import Mailing, Recipient
+from circular.outcomes.lines import line_of
 from circular.outcomes.verdicts import OutcomeFact, Verdict
 from post_office import Release, Sink, apart, states
 
@@ -31,7 +32,7 @@ def worker() -> int:
 
 
 def lease(mailing_id: int, by: int, limit: int = 50) -> Batch:
-    batch = services.lease_batch(mailing_id, relay=None, worker=by, limit=limit, lasts=LASTS)
+    batch = lending.lease_batch(mailing_id, relay=None, worker=by, limit=limit, lasts=LASTS)
     assert batch is not None
     return batch
 
@@ -44,7 +45,7 @@ def test_two_workers_never_lease_the_same_person(release: Release) -> None:
     assert len(one.recipients) == 6
     assert len(other.recipients) == 4
     assert not set(one.recipients) & set(other.recipients)
-    assert services.lease_batch(mailing_id, relay=None, worker=1, limit=1, lasts=LASTS) is None
+    assert lending.lease_batch(mailing_id, relay=None, worker=1, limit=1, lasts=LASTS) is None
 
 
 def test_nobody_is_leased_from_a_mailing_that_is_paused_by_a_person_or_by_itself(
@@ -52,11 +53,11 @@ def test_nobody_is_leased_from_a_mailing_that_is_paused_by_a_person_or_by_itself
 ) -> None:
     mailing_id = release(3)
     mailing.pause_mailing(mailing_id, by=OTTO)
-    assert services.lease_batch(mailing_id, relay=None, worker=1, limit=1, lasts=LASTS) is None
+    assert lending.lease_batch(mailing_id, relay=None, worker=1, limit=1, lasts=LASTS) is None
     mailing.resume_mailing(mailing_id, by=OTTO)
     services.pause_circular(mailing_id, Trouble.SENDER_REFUSED)
 
-    assert services.lease_batch(mailing_id, relay=None, worker=1, limit=1, lasts=LASTS) is None
+    assert lending.lease_batch(mailing_id, relay=None, worker=1, limit=1, lasts=LASTS) is None
     assert queries.waiting(timezone.now()) == []
 
 
@@ -67,111 +68,95 @@ def test_a_relays_trouble_shown_on_a_mailing_keeps_nobody_from_probing(release: 
     assert len(lease(mailing_id, worker()).recipients) == 3
 
 
-def test_a_mark_is_refused_once_the_lease_is_gone(release: Release) -> None:
-    mailing_id = release(4)
-    mine = worker()
-    batch = lease(mailing_id, mine)
-    first, *others = batch.recipients
+def test_people_who_are_tried_again_carry_the_lease_and_go_first(release: Release) -> None:
+    mailing_id = release(5)
+    by = worker()
+    first = lease(mailing_id, by, 2)
+    untried = [
+        OutcomeFact(recipient=one, verdict=Verdict.UNTRIED, at=timezone.now())
+        for one in first.recipients
+    ]
+    lines = "".join(line_of(first.lent.lease, fact) for fact in untried)
+    lending.settle_offers(lines, lent=[first.lent])
 
-    assert services.mark_offered([first], worker=mine, lasts=LASTS) == {first}
-    services.recover_leases()
+    again, others = lease(mailing_id, by, 5), lease(mailing_id, by, 5)
 
-    assert services.mark_offered(others, worker=mine, lasts=LASTS) == set()
-    assert states(mailing_id) == {"pending": 3, "in_doubt": 1}
-
-
-def test_a_mark_for_somebody_elses_lease_is_refused(release: Release) -> None:
-    batch = lease(release(2), worker())
-
-    assert services.mark_offered(batch.recipients, worker=worker(), lasts=LASTS) == set()
-
-
-def test_recovery_tells_who_was_offered_from_who_was_not(release: Release) -> None:
-    mailing_id = release(6)
-    lost = worker()
-    batch = lease(mailing_id, lost)
-    services.mark_offered(batch.recipients[:2], worker=lost, lasts=LASTS)
-
-    found = services.recover_leases()
-
-    assert (found.leases, found.given_back, found.in_doubt) == (1, 4, 2)
-    assert states(mailing_id) == {"pending": 4, "in_doubt": 2}
-    doubtful = Recipient.objects.filter(state="in_doubt")
-    assert set(doubtful.values_list("reason", flat=True)) == {"worker_lost"}
-    assert services.recover_leases() == services.Recovered()
-    assert Worker.objects.get(pk=lost).ended_at is not None
+    assert again.recipients == first.recipients
+    assert again.lent.last == 0
+    assert len(others.recipients) == 3
+    assert others.lent.first == others.recipients[0]
+    carried = Recipient.objects.filter(lease=again.lent.lease).values_list("id", flat=True)
+    assert set(carried) == set(again.recipients)
 
 
 def test_recovery_that_calls_every_leased_person_untried_is_caught(release: Release) -> None:
-    """Deliberately broken: what was offered goes back to the queue in silence."""
+    """Deliberately broken: what may have been offered goes back to the queue in silence."""
     mailing_id = release(2)
-    lost = worker()
-    batch = lease(mailing_id, lost)
-    services.mark_offered(batch.recipients, worker=lost, lasts=LASTS)
-    facts = [
-        OutcomeFact(recipient=one, verdict=Verdict.UNTRIED, at=timezone.now())
+    batch = lease(mailing_id, worker())
+    lines = "".join(
+        line_of(
+            batch.lent.lease,
+            OutcomeFact(recipient=one, verdict=Verdict.UNTRIED, at=timezone.now()),
+        )
         for one in batch.recipients
-    ]
+    )
 
-    services.settle_offers(facts, lease=batch.lease, closes=True)
+    lending.settle_offers(lines, lent=[batch.lent])
 
     assert states(mailing_id) != {"in_doubt": 2}
 
 
 def test_an_official_mail_of_a_lost_worker_is_offered_once_more_and_named(
-    release: Release,
+    release: Release, tmp_path: Path
 ) -> None:
     mailing_id = release(2, mail_class=MailClass.OFFICIAL)
-    lost = worker()
-    batch = lease(mailing_id, lost)
-    services.mark_offered(batch.recipients[:1], worker=lost, lasts=LASTS)
+    lease(mailing_id, worker())
+    Lease.objects.update(until=timezone.now() - timedelta(seconds=1))
 
-    services.recover_leases()
+    recovery.recover_leases(folder=tmp_path)
 
     assert states(mailing_id) == {"pending": 2}
-    named = Recipient.objects.filter(possible_duplicate=True).values_list("id", flat=True)
-    assert list(named) == [batch.recipients[0]]
+    assert Recipient.objects.filter(possible_duplicate=True).count() == 2
 
 
-def test_a_worker_that_lives_keeps_its_leases_until_they_run_out(release: Release) -> None:
+def test_leases_are_renewed_while_their_worker_lives(release: Release, tmp_path: Path) -> None:
     mailing_id = release(3)
     alive = worker()
-    lease(mailing_id, alive)
-    elsewhere = connections["default"].copy()
-    try:
-        assert services.hold_worker_lock(alive, elsewhere)
+    batch = lease(mailing_id, alive)
+    Lease.objects.update(until=timezone.now() - timedelta(seconds=1))
 
-        assert services.recover_leases() == services.Recovered()
+    assert lending.renew_leases(alive, lasts=LASTS) == {batch.lent.lease}
 
-        Lease.objects.update(until=timezone.now())
-        assert services.recover_leases().given_back == 3
-    finally:
-        elsewhere.close()
+    assert recovery.recover_leases(folder=tmp_path).leases == 0
 
 
-def test_a_verdict_that_comes_after_recovery_ends_the_doubt(release: Release) -> None:
+def test_a_verdict_that_comes_after_recovery_ends_the_doubt(
+    release: Release, tmp_path: Path
+) -> None:
     mailing_id = release(1)
-    slow = worker()
-    batch = lease(mailing_id, slow)
-    services.mark_offered(batch.recipients, worker=slow, lasts=LASTS)
-    services.recover_leases()
+    batch = lease(mailing_id, worker())
+    Lease.objects.update(until=timezone.now() - timedelta(seconds=1))
+    recovery.recover_leases(folder=tmp_path)
+    assert states(mailing_id) == {"in_doubt": 1}
     fact = OutcomeFact(recipient=batch.recipients[0], verdict=Verdict.ACCEPTED, at=timezone.now())
 
-    services.settle_offers([fact], lease=batch.lease, closes=True)
+    lending.settle_offers(line_of(batch.lent.lease, fact), lent=[batch.lent])
 
     assert states(mailing_id) == {"accepted": 1}
 
 
-def test_a_lease_whose_making_was_committed_unheard_is_given_back(release: Release) -> None:
+def test_a_lease_whose_making_was_committed_unheard_is_given_back(
+    release: Release, tmp_path: Path
+) -> None:
     mailing_id = release(3)
     me = worker()
     known, unheard = lease(mailing_id, me, 1), lease(mailing_id, me, 2)
 
-    found = services.recover_leases(me=me, known={known.lease})
+    found = recovery.recover_leases(me=me, known={known.lent.lease}, folder=tmp_path)
 
     assert found.given_back == 2
-    assert Lease.objects.get(pk=known.lease).state == "open"
-    assert Lease.objects.get(pk=unheard.lease).state == "recovered"
+    assert Lease.objects.get(pk=known.lent.lease).state == "open"
+    assert Lease.objects.get(pk=unheard.lent.lease).state == "recovered"
 
 
 def a_relay(port: int = 1) -> int:
@@ -266,26 +251,3 @@ def test_a_relay_on_trial_that_does_not_work_says_what_it_said(
 def test_a_relay_that_nobody_knows_is_named(transactional_db: None) -> None:
     with pytest.raises(RelayUnknownError):
         services.test_relay(99, by=SYSTEM)
-
-
-def test_a_lease_never_waits_for_somebody_who_is_locked(release: Release) -> None:
-    """The claim is FOR NO KEY UPDATE SKIP LOCKED: a second worker takes the others."""
-    mailing_id = release(3)
-    elsewhere = connections["default"].copy()
-    try:
-        elsewhere.ensure_connection()
-        elsewhere.set_autocommit(False)
-        with elsewhere.cursor() as cursor:
-            cursor.execute(
-                "SELECT id FROM mailing_recipient WHERE mailing_id = %s ORDER BY id LIMIT 1"
-                " FOR NO KEY UPDATE",
-                [mailing_id],
-            )
-        with connection.cursor() as cursor:
-            cursor.execute("SET lock_timeout = '2s'")
-
-        assert len(lease(mailing_id, worker()).recipients) == 2
-    finally:
-        elsewhere.rollback()
-        elsewhere.close()
-        connection.close()

@@ -367,7 +367,9 @@ def test_a_resend_to_the_missing_is_confirmed_and_verified_anew(
     desk.resend_missing(request_id, by=cast.otto)
     mailing_id = Request.objects.get(pk=request_id).mailing_id
     assert mailing_id is not None
-    Recipient.objects.filter(mailing=mailing_id).update(state="accepted", reason="")
+    Recipient.objects.filter(mailing=mailing_id).update(
+        state="accepted", reason="", next_try_at=None
+    )
     note_settled(mailing_id, by=RELAY)
 
     services.settle_case(request_id)

@@ -39,7 +39,7 @@ def post(case: int | None = 12, **more: Any) -> int:
 
 
 def settle_all(mailing_id: int) -> None:
-    Recipient.objects.filter(mailing=mailing_id).update(lease=1, leased_until=datetime.now(UTC))
+    Recipient.objects.filter(mailing=mailing_id).update(lease=1, next_try_at=datetime.now(UTC))
     settle(
         [
             OutcomeFact(recipient=pk, verdict=Verdict.ACCEPTED, at=datetime.now(UTC), code=250)

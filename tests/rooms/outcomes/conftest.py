@@ -40,8 +40,7 @@ def lease() -> Callable[..., list[int]]:
     def take(mailing_id: int, number: int, *, witness: bool = False) -> list[int]:
         with connection.cursor() as cursor:
             cursor.execute(
-                "UPDATE mailing_recipient SET lease = %s, leased_until = now() + '5 min',"
-                " offered_at = now()"
+                "UPDATE mailing_recipient SET lease = %s, next_try_at = now()"
                 " WHERE mailing_id = %s AND witness = %s AND state = 'pending' AND lease IS NULL",
                 [number, mailing_id, witness],
             )

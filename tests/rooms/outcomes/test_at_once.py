@@ -55,8 +55,7 @@ def lease_halves(mailing_id: int) -> tuple[list[int], list[int]]:
     with connection.cursor() as cursor:
         for number, half in enumerate(halves, start=1):
             cursor.execute(
-                "UPDATE mailing_recipient SET lease = %s, leased_until = now() + '5 min',"
-                " offered_at = now() WHERE id = ANY (%s)",
+                "UPDATE mailing_recipient SET lease = %s, next_try_at = now() WHERE id = ANY (%s)",
                 [number, half],
             )
     return halves
@@ -114,9 +113,7 @@ def test_a_cancellation_during_settling_leaves_nobody_out(release: Release) -> N
     mailing_id = release()
     first, _ = lease_halves(mailing_id)
     with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE mailing_recipient SET lease = NULL, leased_until = NULL WHERE lease = 2"
-        )
+        cursor.execute("UPDATE mailing_recipient SET lease = NULL WHERE lease = 2")
 
     answers = at_once(
         lambda: services.settle(facts(first, Verdict.UNTRIED), lease=1, by=RELAY),

@@ -67,7 +67,7 @@ def test_each_verdict_leads_to_its_state_and_leaves_one_fact(
         RecipientState.IN_DOUBT: 1,
     }
     deferred = Recipient.objects.get(pk=people[2])
-    assert (deferred.lease, deferred.offered_at, deferred.attempts) == (None, None, 1)
+    assert (deferred.lease, deferred.attempts) == (None, 1)
     assert deferred.next_try_at == later
     assert Recipient.objects.get(pk=people[4]).attempts == 0
     assert list(Outcome.objects.order_by("recipient").values_list("state", "source")) == [
@@ -162,9 +162,7 @@ def test_cancelling_withdraws_each_with_a_fact_but_nobody_who_is_being_offered_i
 ) -> None:
     mailing_id = release()
     leased = lease(mailing_id, 1)[:1]
-    Recipient.objects.filter(mailing=mailing_id).exclude(pk__in=leased).update(
-        lease=None, leased_until=None
-    )
+    Recipient.objects.filter(mailing=mailing_id).exclude(pk__in=leased).update(lease=None)
 
     assert services.cancel_mailing(mailing_id, by=OTTO)
     assert not services.cancel_mailing(mailing_id, by=OTTO)

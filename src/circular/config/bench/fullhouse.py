@@ -281,7 +281,7 @@ def _play_post_office(pk: int, *, settle: bool) -> None:
     assert mailing is not None
     with connection.cursor() as cursor:
         cursor.execute(
-            "WITH moved AS (UPDATE mailing_recipient SET offered_at = now(), attempts = 1,"
+            "WITH moved AS (UPDATE mailing_recipient SET attempts = 1, next_try_at = NULL,"
             " state = CASE WHEN %(settle)s THEN 'accepted' WHEN id %% 500 = 0 THEN 'refused'"
             "  WHEN id %% 500 = 1 THEN 'bounced' WHEN id %% 5000 = 2 THEN 'in_doubt'"
             "  ELSE 'accepted' END,"

@@ -5,7 +5,9 @@ nothing is shared with an installation, for it happens in a scratch database bes
 dropped at the end). The recipients are invented (`p123@bench.example`): point it at a sink, such as
 `circular bench relay`, never at a relay that would carry the mail further.
 
-Known gaps: one worker, one message per person; a killed run leaves its scratch database behind
+With several workers each is a process of its own, whose start counts as processor time too.
+
+Known gaps: one message per person; a killed run leaves its scratch database behind
 (`circular_bench_…`).
 """
 
@@ -13,13 +15,16 @@ import asyncio
 import json
 import os
 import resource
+import subprocess
 import sys
 import time
 from argparse import ArgumentParser, Namespace, _SubParsersAction
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
 
 SCHEMES = {"smtp": "none", "smtp+starttls": "starttls", "smtps": "tls"}
 SETTLE_SECONDS = 3600.0
@@ -69,6 +74,8 @@ def add_parser(subparsers: "_SubParsersAction[ArgumentParser]") -> None:
     parser.add_argument("--recipients", type=int, default=2000, metavar="N")
     parser.add_argument("--octets", type=int, default=5000, metavar="N", help="of each message")
     parser.add_argument("--connections", type=int, default=10, metavar="N")
+    parser.add_argument("--depth", type=int, default=8, metavar="N", help="offers in flight on one")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that send")
     parser.add_argument("--json", action="store_true", help="one JSON object, nothing else")
     parser.set_defaults(run=run, needs_database=True)
 
@@ -124,20 +131,31 @@ def scratch_database() -> Iterator[None]:
 def _measured(args: Namespace, address: RelayAddress) -> dict[str, object]:
     from django.db import connection
 
-    from circular.dispatch.pacing import DEFAULT_PACE
-    from circular.mailing import queries as mailing
+    from circular.mailing.models import Mailing
 
-    mailing_id, octets = _prepare(args, address)
-    used = resource.getrusage(resource.RUSAGE_SELF)
     began = time.perf_counter()
-    asyncio.run(_send(mailing_id))
-    seconds = time.perf_counter() - began
-    after = resource.getrusage(resource.RUSAGE_SELF)
-    cpu = after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime
-    totals = mailing.mailing(mailing_id).totals
+    mailing_id, octets = _prepare(args, address)
+    prepared = time.perf_counter() - began
+    used = _cpu(args.workers)
+    if args.workers > 1:
+        most_unrecorded, reads = _send_with_workers(mailing_id, args.workers)
+    else:
+        most_unrecorded, reads = asyncio.run(_send(mailing_id))
+    cpu = _cpu(args.workers) - used
+    who = resource.RUSAGE_SELF if args.workers == 1 else resource.RUSAGE_CHILDREN
+    row = Mailing.objects.get(pk=mailing_id)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM outcomes_outcome WHERE mailing_id = %s", [mailing_id])
-        rows = cursor.fetchone()
+        cursor.execute(
+            "SELECT extract(epoch FROM m.settled_at - l.first)::float8,"
+            " extract(epoch FROM o.first - m.released_at)::float8, o.rows"
+            " FROM mailing_mailing AS m,"
+            " (SELECT min(at) AS first FROM dispatch_lease WHERE mailing_id = %(id)s) AS l,"
+            " (SELECT min(at) AS first, count(*) AS rows FROM outcomes_outcome"
+            "  WHERE mailing_id = %(id)s) AS o"
+            " WHERE m.id = %(id)s",
+            {"id": mailing_id},
+        )
+        seconds, first_mail, rows = cursor.fetchone() or (0.0, 0.0, 0)
         safety = {}
         for name in ("fsync", "synchronous_commit", "full_page_writes"):
             cursor.execute(f"SHOW {name}")
@@ -145,26 +163,37 @@ def _measured(args: Namespace, address: RelayAddress) -> dict[str, object]:
             safety[name] = answer[0] if answer else ""
     return {
         "recipients": args.recipients,
-        "accepted": totals.accepted,
-        "refused": totals.refused,
-        "in_doubt": totals.in_doubt,
-        "pending": totals.pending,
+        "accepted": row.accepted,
+        "refused": row.refused,
+        "in_doubt": row.in_doubt,
+        "pending": row.pending,
         "octets": octets,
         "connections": args.connections,
-        "seconds": round(seconds, 3),
-        "per_second": round(args.recipients / seconds, 1),
+        "depth": args.depth,
+        "workers": args.workers,
+        "seconds": round(seconds or 0.0, 3),
+        "per_second": round(args.recipients / seconds, 1) if seconds else None,
         "cpu_us_per_message": round(cpu / args.recipients * 1_000_000, 1),
-        "peak_rss_mb": round(after.ru_maxrss / 1024, 1),
-        "most_in_doubt_after_a_kill": DEFAULT_PACE.at_risk,
-        "outcome_rows": rows[0] if rows else 0,
+        "peak_rss_mb": round(resource.getrusage(who).ru_maxrss / 1024, 1),
+        "round_trips_per_message": None if reads is None else round(reads / args.recipients, 4),
+        "max_unrecorded": most_unrecorded,
+        "outcome_rows": rows,
+        "first_mail_seconds": round(first_mail or 0.0, 3),
+        "prepare_seconds": round(prepared, 3),
         **safety,
     }
+
+
+def _cpu(workers: int) -> float:
+    """Return the seconds of processor that the sending processes have used so far."""
+    used = resource.getrusage(resource.RUSAGE_SELF if workers == 1 else resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _prepare(args: Namespace, address: RelayAddress) -> tuple[int, int]:
     """Make the institution, its people, the relay and a released mailing; give it and its size."""
     from circular.directory.services import import_accounts
-    from circular.dispatch.services import add_relay
+    from circular.dispatch.relays import Terms, add_relay
     from circular.evidence.actors import SYSTEM
     from circular.mailing import services
     from circular.mailing.kinds import MailingKind
@@ -184,6 +213,7 @@ def _prepare(args: Namespace, address: RelayAddress) -> tuple[int, int]:
         username=address.username,
         password=address.password,
         max_connections=args.connections,
+        terms=Terms(depth=args.depth),
         by=SYSTEM,
     )
     stencil, octets = _stencil(args.octets)
@@ -232,24 +262,76 @@ def _stencil(octets: int) -> tuple[str, int]:
     return services.save_stencil(content(lines), by=SYSTEM), size(lines)
 
 
-async def _send(mailing_id: int) -> None:
+def _is_settled(mailing_id: int) -> bool:
+    from circular.mailing.models import Mailing
+
+    return Mailing.objects.filter(pk=mailing_id, state="settled").exists()
+
+
+async def _send(mailing_id: int) -> tuple[int, int]:
+    """Send in this process; give how many verdicts waited at most, and how often we read."""
     from django.db import connections
 
-    from circular.dispatch import sender
-    from circular.mailing.models import Mailing
+    from circular.dispatch.sender import Sender
 
     def is_settled() -> bool:
         try:
-            return Mailing.objects.get(pk=mailing_id).state == "settled"
+            return _is_settled(mailing_id)
         finally:
             connections.close_all()
 
     stop = asyncio.Event()
-    sending = asyncio.create_task(sender.run(stop))
+    sender = Sender(stop)
+    sending = asyncio.create_task(sender.run())
     try:
         async with asyncio.timeout(SETTLE_SECONDS):
             while not sending.done() and not await asyncio.to_thread(is_settled):  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.25)
     finally:
         stop.set()
         await sending
+    return sender.books.most_unrecorded, sender.reads
+
+
+def _send_with_workers(mailing_id: int, workers: int) -> tuple[int | None, int | None]:
+    """Send in processes of their own; what only a sender knows of itself is not known here."""
+    from django.conf import settings
+    from django.db import connection
+
+    facts = connection.settings_dict
+    url = psycopg_url(facts)
+    with TemporaryDirectory(prefix="circular-bench-") as folder:
+        environment = {
+            **os.environ,
+            "CIRCULAR_DATABASE_URL": url,
+            "CIRCULAR_DATA_FOLDER": folder,
+            "CIRCULAR_SECRET_KEY": settings.CIRCULAR.secret_key or settings.SECRET_KEY,
+        }
+        command = [sys.executable, "-m", "circular", "worker"]
+        running = [
+            subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+            for _ in range(workers)
+        ]
+        try:
+            deadline = time.monotonic() + SETTLE_SECONDS
+            while not _is_settled(mailing_id) and time.monotonic() < deadline:
+                time.sleep(0.1)
+        finally:
+            for one in running:
+                one.terminate()
+            for one in running:
+                one.wait(timeout=60)
+    return None, None
+
+
+def psycopg_url(facts: Mapping[str, Any]) -> str:
+    """Write a Django database setting as a URL; a socket folder goes into the query."""
+    host = str(facts["HOST"] or "")
+    login = quote(str(facts["USER"]), safe="")
+    if facts.get("PASSWORD"):
+        login += ":" + quote(str(facts["PASSWORD"]), safe="")
+    name = quote(str(facts["NAME"]), safe="")
+    port = f":{facts['PORT']}" if facts.get("PORT") else ""
+    if host.startswith("/"):
+        return f"postgresql://{login}@{port}/{name}?host={quote(host, safe='')}"
+    return f"postgresql://{login}@{host or 'localhost'}{port}/{name}"

@@ -208,7 +208,7 @@ def page(request: HttpRequest, row: Request, mailing: Mailing) -> dict[str, Any]
 
 def _doubt(problem: Problem) -> dict[str, Any]:
     one, last = problem.recipient, problem.last
-    at = one.offered_at or (last.at if last is not None else None)
+    at = last.at if last is not None else None
     facts = [
         formats.moment(timezone.localtime(at), trays.lang(), now=timezone.localtime(), seconds=True)
         if at is not None

@@ -26,7 +26,9 @@ from circular.mailing.services.posting import (
 )
 from circular.mailing.services.releasing import (
     OFFERED_FOR,
+    close_frontier,
     drop_content,
+    hold_all,
     hold_mailing,
     hold_mailings,
     mark_cancelled,
@@ -37,6 +39,7 @@ from circular.mailing.services.releasing import (
     reopen_for_offering,
     resume_mailing,
     resume_self,
+    set_ceiling,
     settled_entries,
 )
 from circular.mailing.services.stencils import (
@@ -54,12 +57,14 @@ __all__ = [
     "OFFERED_FOR",
     "add_named",
     "add_witness",
+    "close_frontier",
     "compose_stencil",
     "create_mailing",
     "current_frame",
     "drop_content",
     "freeze_audience",
     "freeze_same_recipients",
+    "hold_all",
     "hold_mailing",
     "hold_mailings",
     "mark_cancelled",
@@ -77,5 +82,6 @@ __all__ = [
     "save_stencil",
     "save_witness",
     "send_test",
+    "set_ceiling",
     "settled_entries",
 ]

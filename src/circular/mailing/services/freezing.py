@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -67,11 +66,11 @@ def create_mailing(
 
 _FREEZE_RULE = """
     INSERT INTO mailing_recipient (mailing_id, account_id, address, fields, witness, state, reason,
-                                   attempts, next_try_at, possible_duplicate)
+                                   attempts, possible_duplicate)
     SELECT %s, a.id, a.address,
            jsonb_build_object('given', a.given_name, 'family', a.family_name,
                               'preferred', a.preferred_name),
-           false, 'pending', '', 0, %s, false
+           false, 'pending', '', 0, false
     FROM directory_account AS a
     WHERE a.active AND ({rule})
     ORDER BY a.id
@@ -80,8 +79,8 @@ _FREEZE_RULE = """
 
 _FREEZE_SAME = """
     INSERT INTO mailing_recipient (mailing_id, account_id, address, fields, witness, state, reason,
-                                   attempts, next_try_at, possible_duplicate)
-    SELECT %s, r.account_id, r.address, r.fields, false, 'pending', '', 0, %s, false
+                                   attempts, possible_duplicate)
+    SELECT %s, r.account_id, r.address, r.fields, false, 'pending', '', 0, false
     FROM mailing_recipient AS r
     WHERE r.mailing_id = %s AND NOT r.witness
     ORDER BY r.id
@@ -113,18 +112,18 @@ def freeze_audience(
     facts: dict[str, str | int | None] = {"stencil": row.stencil_id}
     with connection.cursor() as cursor:
         if row.same_recipients_as_id is not None and rule_json is None:
-            cursor.execute(_FREEZE_SAME, [mailing_id, now, row.same_recipients_as_id])
+            cursor.execute(_FREEZE_SAME, [mailing_id, row.same_recipients_as_id])
             facts["same_recipients_as"] = row.same_recipients_as_id
         elif rule is not None:
             _refuse_other_rule(row.stencil_id, rule)
             parsed = rule_from_json(rule)
             where, params = compile_rule(parsed)
-            cursor.execute(_FREEZE_RULE.format(rule=where), [mailing_id, now, *params])
+            cursor.execute(_FREEZE_RULE.format(rule=where), [mailing_id, *params])
             facts["rule"] = digest(parsed)
         else:
             raise RuleMismatchError("a mailing without rule has no audience to freeze")
         count = int(cursor.rowcount)
-    extra = _add_witnesses(mailing_id, now) if witnesses else 0
+    extra = _add_witnesses(mailing_id) if witnesses else 0
     Mailing.objects.filter(pk=mailing_id).update(
         state=MailingState.FROZEN,
         frozen_at=now,
@@ -154,9 +153,9 @@ def _refuse_other_rule(stencil: str, rule: Mapping[str, object]) -> None:
         raise RuleMismatchError(stencil)
 
 
-def _add_witnesses(mailing_id: int, now: datetime) -> int:
+def _add_witnesses(mailing_id: int) -> int:
     rows = [
-        Recipient(mailing_id=mailing_id, address=address, witness=True, next_try_at=now)
+        Recipient(mailing_id=mailing_id, address=address, witness=True)
         for address in WitnessMailbox.objects.filter(active=True)
         .order_by("id")
         .values_list("address", flat=True)
@@ -164,7 +163,7 @@ def _add_witnesses(mailing_id: int, now: datetime) -> int:
     return len(Recipient.objects.bulk_create(rows))
 
 
-def add_named(mailing_id: int, addresses: Sequence[str], now: datetime) -> int:
+def add_named(mailing_id: int, addresses: Sequence[str]) -> int:
     """Put named addresses on a mailing, each once, with the names that the directory knows."""
     wanted: dict[str, None] = {}
     for address in addresses[:_MOST_NAMED]:
@@ -175,15 +174,15 @@ def add_named(mailing_id: int, addresses: Sequence[str], now: datetime) -> int:
         cursor.execute(
             """
             INSERT INTO mailing_recipient (mailing_id, account_id, address, fields, witness, state,
-                                           reason, attempts, next_try_at, possible_duplicate)
+                                           reason, attempts, possible_duplicate)
             SELECT %s, a.id, w.address,
                    CASE WHEN a.id IS NULL THEN '{}'::jsonb ELSE
                    jsonb_build_object('given', a.given_name, 'family', a.family_name,
                                       'preferred', a.preferred_name) END,
-                   false, 'pending', '', 0, %s, false
+                   false, 'pending', '', 0, false
             FROM unnest(%s::text[]) AS w(address)
             LEFT JOIN directory_account AS a ON a.address = w.address
             """,
-            [mailing_id, now, list(wanted)],
+            [mailing_id, list(wanted)],
         )
         return int(cursor.rowcount)

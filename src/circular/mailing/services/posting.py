@@ -55,7 +55,7 @@ def _send_to_named(
     deadline_after: timedelta | None = None,
 ) -> int:
     now = timezone.now()
-    count = add_named(mailing_id, addresses, now)
+    count = add_named(mailing_id, addresses)
     row = Mailing.objects.get(pk=mailing_id)
     row.state = MailingState.FROZEN
     row.frozen_at = now

@@ -5,10 +5,11 @@ Row states are moved by ``outcomes``; here none is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from circular import jobs
@@ -16,7 +17,7 @@ from circular.evidence.actors import Actor
 from circular.evidence.services import EntryDraft, append, mailing_chain
 from circular.mailing import queries
 from circular.mailing.errors import NotConfiguredError, WrongStateError
-from circular.mailing.kinds import MailingKind, MailingState
+from circular.mailing.kinds import MailingKind, MailingState, stands_still
 from circular.mailing.models import Mailing, Recipient, Stencil
 from circular.people.queries import institution
 
@@ -105,7 +106,7 @@ def pause_mailing(mailing_id: int, *, by: Actor) -> bool:
 def resume_mailing(mailing_id: int, *, by: Actor) -> bool:
     """Let rows be leased again; a pause of the mailing's own ends as well.
 
-    The deadline moves by as long as the pause was: nobody expires because somebody stopped to think.
+    The deadline moves by as long as it stood still: nobody expires because somebody stopped to think.
 
     Locks:   the mailing row (no key), the mailing's chain
     Repeat:  only a paused mailing, or one that paused itself, is resumed; else False
@@ -114,12 +115,12 @@ def resume_mailing(mailing_id: int, *, by: Actor) -> bool:
     if row.state != MailingState.PAUSED and not row.self_paused:
         return False
     now = timezone.now()
+    _end_self_pause(row, now)
     if row.state == MailingState.PAUSED:
         row.state = MailingState.RELEASED
         if row.paused_at is not None and row.deadline_at is not None:
             row.deadline_at += max(now - row.paused_at, timedelta())
-    row.self_paused = ""
-    row.save(update_fields=["state", "self_paused", "deadline_at"])
+    row.save(update_fields=["state", "self_paused", "self_paused_at", "deadline_at"])
     append(
         EntryDraft(
             chain=mailing_chain(mailing_id),
@@ -132,23 +133,35 @@ def resume_mailing(mailing_id: int, *, by: Actor) -> bool:
     return True
 
 
-@transaction.atomic
-def pause_self(mailing_id: int, reason: str, *, by: Actor) -> bool:
-    """Note in the mailing's own row why nothing is leased: a quota, a circuit breaker.
+def _end_self_pause(row: Mailing, now: datetime) -> None:
+    """Clear a row's own pause; the deadline moves by as long as it stood still for it."""
+    if stands_still(row.self_paused) and row.self_paused_at is not None and row.deadline_at:
+        # A pause of a person's that came meanwhile counts for itself.
+        until = row.paused_at if row.state == MailingState.PAUSED and row.paused_at else now
+        row.deadline_at += max(until - row.self_paused_at, timedelta())
+    row.self_paused, row.self_paused_at = "", None
 
-    Units:   ``reason`` is a code
-    Repeat:  a mailing that has paused itself keeps its first reason; False
+
+@transaction.atomic
+def pause_self(
+    mailing_id: int, reason: str, *, by: Actor, instead_of: Collection[str] = ()
+) -> bool:
+    """Note in the mailing's own row why nothing is leased: a quota, a window, a circuit breaker.
+
+    Units:   ``reason`` is a code; ``instead_of`` are those that it takes the place of
+    Repeat:  a mailing that has paused itself for another reason keeps its first; False
     """
+    now = timezone.now()
     changed = Mailing.objects.filter(
-        pk=mailing_id, state=MailingState.RELEASED, self_paused=""
-    ).update(self_paused=reason)
+        pk=mailing_id, state=MailingState.RELEASED, self_paused__in=["", *instead_of]
+    ).update(self_paused=reason, self_paused_at=now)
     if changed:
         append(
             EntryDraft(
                 chain=mailing_chain(mailing_id),
                 act="self_paused",
                 by=by,
-                at=timezone.now(),
+                at=now,
                 facts={"reason": reason},
             )
         )
@@ -156,23 +169,46 @@ def pause_self(mailing_id: int, reason: str, *, by: Actor) -> bool:
 
 
 @transaction.atomic
-def resume_self(mailing_id: int, *, by: Actor) -> bool:
-    """End a pause that the mailing gave itself.
+def resume_self(mailing_id: int, *, by: Actor, only: str = "") -> bool:
+    """End a pause that the mailing gave itself; with ``only``, one for that reason alone.
 
+    The deadline moves by as long as it stood still.
+
+    Locks:   the mailing row (no key), the mailing's chain
     Repeat:  False when there is none
     """
-    changed = Mailing.objects.filter(pk=mailing_id).exclude(self_paused="").update(self_paused="")
-    if changed:
-        append(
-            EntryDraft(
-                chain=mailing_chain(mailing_id),
-                act="self_resumed",
-                by=by,
-                at=timezone.now(),
-                facts={},
-            )
+    row = Mailing.objects.select_for_update(no_key=True).get(pk=mailing_id)
+    if not row.self_paused or (only and row.self_paused != only):
+        return False
+    now = timezone.now()
+    _end_self_pause(row, now)
+    row.save(update_fields=["self_paused", "self_paused_at", "deadline_at"])
+    append(EntryDraft(chain=mailing_chain(mailing_id), act="self_resumed", by=by, at=now, facts={}))
+    return True
+
+
+@transaction.atomic
+def set_ceiling(mailing_id: int, per_minute: int | None, *, by: Actor) -> bool:
+    """Let a mailing leave no faster than so many messages a minute; None: as the relays allow.
+
+    Locks:   the mailing row (no key), the mailing's chain
+    Repeat:  False when it is so already
+    """
+    row = Mailing.objects.select_for_update(no_key=True).get(pk=mailing_id)
+    if row.per_minute == per_minute:
+        return False
+    row.per_minute, row.paced_until = per_minute, None
+    row.save(update_fields=["per_minute", "paced_until"])
+    append(
+        EntryDraft(
+            chain=mailing_chain(mailing_id),
+            act="ceiling_set",
+            by=by,
+            at=timezone.now(),
+            facts={"per_minute": per_minute},
         )
-    return bool(changed)
+    )
+    return True
 
 
 def mark_cancelled(row: Mailing, *, at: datetime) -> bool:
@@ -237,8 +273,8 @@ def settled_entries(row: Mailing, *, by: Actor) -> list[EntryDraft] | None:
     row.refresh_from_db()
     row.state = MailingState.SETTLED
     row.settled_at = now
-    row.self_paused = ""
-    row.save(update_fields=["state", "settled_at", "self_paused"])
+    row.self_paused, row.self_paused_at = "", None
+    row.save(update_fields=["state", "settled_at", "self_paused", "self_paused_at"])
     if row.kind == MailingKind.SECRET:
         drop_content(row.stencil_id)
         return []
@@ -265,6 +301,21 @@ def settled_entries(row: Mailing, *, by: Actor) -> list[EntryDraft] | None:
 def hold_mailing(mailing_id: int) -> Mailing:
     """Lock one mailing; for ``outcomes``, before it moves any row."""
     return Mailing.objects.select_for_update(no_key=True).get(pk=mailing_id)
+
+
+def hold_all(mailings: Iterable[int]) -> list[Mailing]:
+    """Lock mailings, by id; for ``outcomes`` and ``dispatch``, before any of their rows moves."""
+    wanted = sorted(set(mailings))
+    return list(Mailing.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("id"))
+
+
+def close_frontier(row: Mailing) -> None:
+    """Note in a row that the caller holds that nobody waits for a first offer any more.
+
+    For ``outcomes`` only, which has just withdrawn everybody beyond the frontier.
+    """
+    last = Recipient.objects.filter(mailing=row).aggregate(last=Max("id"))["last"]
+    Mailing.objects.filter(pk=row.pk).update(frontier=last or 0)
 
 
 def hold_mailings(recipients: Sequence[int]) -> list[Mailing]:
