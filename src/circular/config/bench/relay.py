@@ -397,52 +397,55 @@ class SinkProtocol(asyncio.BufferedProtocol):
         manner = self._manner
         rule = manner.rule_for(at, argument) if manner.rules else None
         if rule is None:
-            if at == "dot":
-                self._take_down()
-            if not manner.latency:
-                self._out.append(usual)
-                return True
-            self._later(manner.latency, usual, "")
-            return True
+            return self._reply(manner.latency, usual, "", takes=at == "dot")
         manner.seen[f"rule_{at}"] += 1
         reply = "".join(f"{line}\r\n" for line in rule.reply).encode() if rule.reply else usual
         positive = reply.splitlines()[-1][:1] in b"23" and rule.hang in ("", "after")
-        if at == "dot" and (positive or (rule.hang in ("before", "silent") and rule.store)):
-            self._take_down()
-        wait = manner.latency + rule.delay
+        takes = at == "dot" and (positive or (rule.hang in ("before", "silent") and rule.store))
         if rule.drip:
+            if takes:
+                self._take_down()
             self._drip(reply, rule.drip, rule.hang)
-        elif wait > 0:
-            self._later(wait, reply, rule.hang)
         else:
-            self._end_answer(reply, rule.hang)
+            self._reply(manner.latency + rule.delay, reply, rule.hang, takes=takes)
         return positive
+
+    def _reply(self, wait: float, reply: bytes, hang: str, *, takes: bool) -> bool:
+        """Answer now or later; a message is taken in the moment of its answer, not before."""
+        if wait > 0:
+            self._waiting = True
+            self._flush()
+            asyncio.get_running_loop().call_later(wait, self._go_on, reply, hang, takes)
+            return True
+        if takes:
+            self._take_down()
+        self._end_answer(reply, hang)
+        return True
 
     def _take_down(self) -> None:
         sender, recipients, body, dots = self._message
         self._manner.take(sender, recipients, body, dots=dots)
         self._unsaid = True
 
-    def _later(self, wait: float, reply: bytes, hang: str) -> None:
-        """Answer after a while; what was said so far leaves now, what comes next waits."""
-        self._waiting = True
-        self._flush()
-        asyncio.get_running_loop().call_later(wait, self._go_on, reply, hang)
-
-    def _go_on(self, reply: bytes, hang: str) -> None:
+    def _go_on(self, reply: bytes, hang: str, takes: bool = False) -> None:
+        if self._transport is None:
+            return  # whoever hung up meanwhile brought nothing
         self._waiting = False
+        if takes:
+            self._take_down()
         self._end_answer(reply, hang)
         self._work()
         self._flush()
 
     def _drip(self, reply: bytes, seconds: float, hang: str) -> None:
-        if len(reply) <= 1:
-            self._later(seconds, reply, hang)
-            return
         self._waiting = True
+        loop = asyncio.get_running_loop()
+        if len(reply) <= 1:
+            loop.call_later(seconds, self._go_on, reply, hang)
+            return
         self._out.append(reply[:1])
         self._flush()
-        asyncio.get_running_loop().call_later(seconds, self._drip, reply[1:], seconds, hang)
+        loop.call_later(seconds, self._drip, reply[1:], seconds, hang)
 
     def _end_answer(self, reply: bytes, hang: str) -> None:
         if hang == "silent":
