@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from importlib import resources
-from typing import NamedTuple, assert_never
+from typing import Any, NamedTuple, assert_never
 
 import psycopg
 from django.db import connection, transaction
@@ -211,7 +211,7 @@ _LATE_FACTS = _DIGEST.format(
 )
 
 
-def _entries(act: str, query: str, values: list[object], by: Actor) -> list[EntryDraft]:
+def _entries(act: str, query: str, values: list[Any], by: Actor) -> list[EntryDraft]:
     """Return an entry per lease and mailing: counts by state, and a digest over the facts."""
     with connection.cursor() as cursor:
         cursor.execute(query, values)
