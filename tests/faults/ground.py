@@ -199,7 +199,7 @@ class House:
             "CIRCULAR_DATA_FOLDER": str(self.folder / "data"),
             "CIRCULAR_SECRET_KEY": "f" * 50,
             "DJANGO_SETTINGS_MODULE": "circular.config.settings",
-            "PYTHONPATH": str(TESTS),
+            "PYTHONPATH": f"{TESTS}:{TESTS.parent / 'src'}",
             **more,
         }
 

@@ -40,6 +40,9 @@ async def scene(line: Line) -> tuple[bytes, bytes, float, bool]:
             writer.write_eof()
             assert await reader.read() == b""
             writer.close()
+            await writer.wait_closed()
+            while line.ends:  # noqa: ASYNC110 - the proxy's own ends close by themselves
+                await asyncio.sleep(0.01)
             return sent, got, seconds, passed
 
 

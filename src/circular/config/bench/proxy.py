@@ -53,6 +53,7 @@ class End(asyncio.Protocol):
         self._line = line
         self.other: End | None = None
         self.transport: asyncio.Transport | None = None
+        self.is_done = False  # everything that came in has left at the other end
         self._waiting: deque[tuple[float, bytes]] = deque()  # empty octets are the end
 
     @override
@@ -91,10 +92,13 @@ class End(asyncio.Protocol):
             _, data = self._waiting.popleft()
             if data:
                 self.other.transport.write(data)
-            elif self.transport is None:
+            elif self.transport is None or self.other.is_done:
                 self.other.transport.close()
+                if self.transport is not None:
+                    self.transport.close()
                 return
-            elif self.other.transport.can_write_eof():
+            else:
+                self.is_done = True
                 self.other.transport.write_eof()
 
 
