@@ -19,7 +19,6 @@ TROUBLES: dict[Trouble, StrOrPromise] = {
     Trouble.TOO_LARGE: _("El mensaje supera el tamaño que acepta el servidor de salida"),
     Trouble.MESSAGE_REFUSED: _("El servidor de salida rechazó el mensaje"),
     Trouble.SENDER_REFUSED: _("El servidor de salida no acepta este remitente"),
-    Trouble.EVERYBODY_REFUSED: _("El servidor de salida rechazó todo lo que se le entregó"),
     Trouble.TOO_MANY_REFUSED: _("Se rechazó una parte demasiado grande de lo entregado"),
     Trouble.TOO_MANY_AT_ONCE: _("El servidor de salida recibe menos personas por mensaje"),
     Trouble.UNPRINTABLE: _("Circular no pudo preparar el mensaje; nada salió"),

@@ -53,7 +53,6 @@ class Trouble(StrEnum):
     TOO_LARGE = "message_too_large"
     MESSAGE_REFUSED = "message_refused"
     SENDER_REFUSED = "sender_refused"
-    EVERYBODY_REFUSED = "everybody_refused"
     TOO_MANY_REFUSED = "too_many_refused"
     TOO_MANY_AT_ONCE = "too_many_recipients"
     UNPRINTABLE = "message_unprintable"
