@@ -13,19 +13,22 @@ def _says(wrong: str, right: str) -> Callable[[], None]:
 
     def change() -> None:
         from circular.outcomes import services
-        from circular.outcomes.verdicts import OutcomeFact, Verdict
+        from circular.outcomes.lines import line_of, read_line
+        from circular.outcomes.verdicts import Verdict
 
-        settle = services.settle
+        settle = services._settle_lines
 
-        def settle_wrongly(facts: Any, **how: Any) -> services.Settled:
-            return settle([_changed(fact) for fact in facts], **how)
+        def settle_wrongly(lines: str, lent: Any, by: Any) -> Any:
+            return settle("".join(map(changed, lines.splitlines(keepends=True))), lent, by)
 
-        def _changed(fact: OutcomeFact) -> OutcomeFact:
-            if fact.verdict is not Verdict(right):
-                return fact
-            return dataclasses.replace(fact, verdict=Verdict(wrong), reason="")
+        def changed(line: str) -> str:
+            found = read_line(line.removesuffix("\n"))
+            if found is None or found[1].verdict is not Verdict(right):
+                return line
+            fact = dataclasses.replace(found[1], verdict=Verdict(wrong), reason="")
+            return line_of(found[0], fact)
 
-        services.settle = settle_wrongly
+        setattr(services, "_settle_lines", settle_wrongly)  # noqa: B010 - mypy refuses the plain way
 
     return change
 
@@ -34,18 +37,18 @@ def _forgets_when_the_database_is_away() -> None:
     """Take a verdict for recorded although the statement failed."""
     from django.db import DatabaseError
 
-    from circular.dispatch import services
+    from circular.dispatch import lending
     from circular.outcomes.services import Settled
 
-    settle = services.settle_offers
+    settle = lending.settle_offers
 
-    def settle_at_best(facts: Any, **how: Any) -> Settled:
+    def settle_at_best(*what: Any, **how: Any) -> Settled:
         try:
-            return settle(facts, **how)
+            return settle(*what, **how)
         except DatabaseError:
             return Settled(moved={}, skipped=(), settled_mailings=())
 
-    services.settle_offers = settle_at_best
+    setattr(lending, "settle_offers", settle_at_best)  # noqa: B010 - mypy refuses the plain way
 
 
 def _waits_for_ever() -> None:
@@ -58,14 +61,6 @@ def _waits_for_ever() -> None:
     setattr(session.Timeouts, "of", lambda _self, phase: for_ever[phase])  # noqa: B010 - mypy refuses the plain way
 
 
-def _believes_everybody_dead() -> None:
-    """Take the leases of workers that live, and offer again what they have offered."""
-    from circular.dispatch import services
-
-    setattr(services, "_is_gone", lambda _worker: True)  # noqa: B010 - mypy refuses the plain way
-    BROKEN["offers_doubts_again"]()
-
-
 BROKEN: dict[str, Callable[[], None]] = {
     "accepts_at_the_dot": _says("accepted", "in_doubt"),
     "offers_doubts_again": _says("untried", "in_doubt"),
@@ -73,5 +68,4 @@ BROKEN: dict[str, Callable[[], None]] = {
     "refuses_the_untried": _says("refused", "untried"),
     "forgets_when_the_database_is_away": _forgets_when_the_database_is_away,
     "waits_for_ever": _waits_for_ever,
-    "believes_everybody_dead": _believes_everybody_dead,
 }

@@ -28,6 +28,7 @@ QUICK = {
     "longest_retry": 1.0,
     "first_rest": 0.1,
     "longest_rest": 0.5,
+    "throttled_rest": 0.5,
     "poll": 0.05,
     "recover_every": 0.2,
     "idle_session": 0.5,
