@@ -165,6 +165,12 @@ class RulesForm(forms.Form):
         min_value=0,
         max_value=1000,
     )
+    start_late_minutes = forms.IntegerField(
+        label=gettext_lazy("Minutos de retraso tras los que un envío programado no sale solo"),
+        help_text=gettext_lazy("Si el sistema estuvo apagado más que eso, una persona decide."),
+        min_value=5,
+        max_value=10080,
+    )
 
     @override
     def clean(self) -> dict[str, Any]:

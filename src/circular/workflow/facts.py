@@ -66,6 +66,7 @@ class RequestFacts:
     separate_duties: bool = True
     require_sign_off: bool = False
     tolerance_permille: int = 20
+    start_late_minutes: int = 120  # how long after its time the clock may still start it
     sending: Sending = field(default_factory=Sending)
     owed_by: Role | None = None  # who owes what is due first
     reminded_at: datetime | None = None  # of it, the last time

@@ -54,6 +54,7 @@ class Refusal(StrEnum):
     TIME_PAST = "time_past"
     TIME_MISSING = "time_missing"
     NOT_DUE = "not_due"
+    START_OVERDUE = "start_overdue"
     FIGURES_MISSING = "figures_missing"
     FIGURES_DO_NOT_BALANCE = "figures_do_not_balance"
     FIGURES_OPEN = "figures_open"
@@ -355,6 +356,15 @@ DUE: Objection = (
     Refusal.NOT_DUE,
     lambda facts, deed: (
         deed.by.machine and (facts.scheduled_at is None or facts.scheduled_at > deed.at)
+    ),
+)
+# The system was down at the time: what is said hours late may be wrong by then.
+NOT_OVERDUE: Objection = (
+    Refusal.START_OVERDUE,
+    lambda facts, deed: (
+        deed.by.machine
+        and facts.scheduled_at is not None
+        and deed.at - facts.scheduled_at > timedelta(minutes=facts.start_late_minutes)
     ),
 )
 FIGURES: Objection = (Refusal.FIGURES_MISSING, lambda _, deed: deed.figures is None)

@@ -133,6 +133,9 @@ REFUSALS: Mapping[Refusal, Word] = {
     Refusal.TIME_PAST: _("Esa hora ya pasó. Elija una hora que esté por venir."),
     Refusal.TIME_MISSING: _("Falta la hora de salida. Elija el día y la hora."),
     Refusal.NOT_DUE: _("No ha llegado la hora programada. Circular lo inicia entonces."),
+    Refusal.START_OVERDUE: _(
+        "La hora programada pasó hace demasiado y no salió. Comience el envío ahora o prográmelo otra vez."
+    ),
     Refusal.FIGURES_MISSING: _("Faltan las cifras del envío. Escríbalas todas."),
     Refusal.FIGURES_DO_NOT_BALANCE: _(
         "Las cifras no cuadran: la suma no es el público. Corríjalas antes de declarar el envío."

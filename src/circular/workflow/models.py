@@ -337,6 +337,7 @@ class DeskRules(models.Model):
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     count_tolerance_permille = models.PositiveIntegerField(default=20)
+    start_late_minutes = models.PositiveIntegerField(default=120)  # later, a person starts it
     require_sign_off = models.BooleanField(default=False)
     filing_prefix = models.CharField(max_length=12, default="CIR")
     procedure_code = models.CharField(max_length=60, default="PE-GE-2.3-PR-21")

@@ -326,6 +326,7 @@ MOVES: Mapping[Act, Move] = MappingProxyType(
                 g.NOT_OWN_TO_SEND,
                 g.NOT_APPROVER,
                 g.DUE,
+                g.NOT_OVERDUE,
                 g.APPROVAL_HOLDS,
                 g.SOMEBODY,
                 g.COUNT_AS_APPROVED,

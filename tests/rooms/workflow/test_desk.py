@@ -522,6 +522,31 @@ def test_a_start_that_the_clock_may_not_make_is_held_and_told_once(cast: Any, re
     assert letters_of(draft).count("not_sent") == 1
 
 
+def test_an_overdue_start_is_not_fired_late_in_silence(cast: Any, reach: Reach) -> None:
+    draft = reach("forwarded")
+    at = timezone.now() + timedelta(hours=3)
+    services.schedule(draft, by=cast.otto, scheduled_at=at)
+
+    with time_machine.travel(at + timedelta(minutes=121), tick=False):
+        assert services.start_due() == 0
+        assert services.start_due() == 0
+        held = row_of(draft)
+        by_a_person = services.start(draft, by=cast.otto)
+
+    assert (held.state, held.held, held.mailing) == (State.SCHEDULED, "start_overdue", None)
+    assert letters_of(draft).count("not_sent") == 1
+    assert isinstance(by_a_person, Moved)
+
+
+def test_a_start_that_is_only_a_little_late_is_made(cast: Any, reach: Reach) -> None:
+    draft = reach("forwarded")
+    at = timezone.now() + timedelta(hours=3)
+    services.schedule(draft, by=cast.otto, scheduled_at=at)
+
+    with time_machine.travel(at + timedelta(minutes=119), tick=False):
+        assert services.start_due() == 1
+
+
 def test_pause_and_resume_reach_the_mailing(cast: Any, reach: Reach) -> None:
     draft = reach("sending")
 

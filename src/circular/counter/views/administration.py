@@ -354,6 +354,7 @@ def rules(request: HttpRequest) -> HttpResponse:
     initial |= {
         "require_sign_off": held.require_sign_off,
         "count_tolerance_permille": held.count_tolerance_permille,
+        "start_late_minutes": held.start_late_minutes,
         "filing_prefix": held.filing_prefix,
     }
     do = request.POST.get("do", "")
@@ -373,6 +374,7 @@ def rules(request: HttpRequest) -> HttpResponse:
             services.set_desk_rules(
                 count_tolerance_permille=given["count_tolerance_permille"],
                 require_sign_off=given["require_sign_off"],
+                start_late_minutes=given["start_late_minutes"],
                 filing_prefix=given["filing_prefix"],
                 hours=spans,
                 by=by,

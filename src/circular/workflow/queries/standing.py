@@ -180,6 +180,7 @@ def facts_of(
         separate_duties=separate_duties,
         require_sign_off=rules.require_sign_off,
         tolerance_permille=rules.count_tolerance_permille,
+        start_late_minutes=rules.start_late_minutes,
         sending=sending_of(row.mailing),
         owed_by=Role(duty.owed_by) if duty is not None else None,
         reminded_at=duty.reminded_at if duty is not None else None,

@@ -91,6 +91,7 @@ def set_desk_rules(
     require_sign_off: bool,
     filing_prefix: str,
     hours: tuple[tuple[time, time], tuple[time, time]],
+    start_late_minutes: int = 120,
     by: Actor,
 ) -> None:
     """Set the tolerance of the count, whether a sign-off is needed, the prefix and the hours."""
@@ -100,6 +101,7 @@ def set_desk_rules(
         defaults={
             "count_tolerance_permille": count_tolerance_permille,
             "require_sign_off": require_sign_off,
+            "start_late_minutes": start_late_minutes,
             "filing_prefix": filing_prefix,
             "morning_from": morning[0],
             "morning_until": morning[1],
@@ -112,6 +114,7 @@ def set_desk_rules(
         by,
         count_tolerance_permille=count_tolerance_permille,
         require_sign_off=require_sign_off,
+        start_late_minutes=start_late_minutes,
         filing_prefix=filing_prefix,
         hours=[moment.isoformat() for span in hours for moment in span],
     )
