@@ -61,6 +61,8 @@ class Books:
         self._lasts_until = 0.0  # on this process's own clock: no lease is ours after this
         self._fenced = False
         self._facts: list[tuple[Lent, str]] = []
+        self._unwritten: list[str] = []  # lines for the journal, and the leases in them
+        self._unwritten_leases: set[int] = set()
         self._wanted = asyncio.Event()
         self._recorded = asyncio.Event()
         self._closing = False
@@ -130,6 +132,7 @@ class Books:
 
     async def start_afresh(self) -> None:
         """Become another worker; who is on loan to the one before is settled, or recovered."""
+        self._write_down()
         old, journal = self.worker, self._journal
         self._open.clear()
         self._journal = None
@@ -271,6 +274,11 @@ class Books:
         Raises:  FencedError, JournalBrokenError: it must not leave
         """
         if self._journal is not None:
+            if self._unwritten:  # one write for what was answered and whom that makes room for
+                lines = "".join([*self._unwritten, lines])
+                leases = {*self._unwritten_leases, *leases}
+                self._unwritten.clear()
+                self._unwritten_leases.clear()
             try:
                 self._journal.hand_over(lines, leases)
             except (FencedError, JournalBrokenError):
@@ -280,18 +288,30 @@ class Books:
             raise FencedError("lease_ran_out")
 
     def note(self, lent: Lent, lines: str, count: int) -> None:
-        """Take verdicts of one lease; they are on this machine at once, and soon in the database."""
-        if self._journal is not None:
-            try:
-                self._journal.write(lines, (lent.lease,))
-            except JournalBrokenError as broken:
-                if not self._fenced:
-                    logger.warning("the journal broke", extra={"error": str(broken)})
-                self._fenced = True
+        """Take verdicts of one lease, for the journal and then for the database.
+
+        They are written down with the next hand-over, or before they are recorded: a session that
+        has handed over nobody since holds no more than it may leave in doubt.
+        """
+        self._unwritten.append(lines)
+        self._unwritten_leases.add(lent.lease)
         self._facts.append((lent, lines))
         self.unrecorded += count
         self.most_unrecorded = max(self.most_unrecorded, self.unrecorded)
         self._wanted.set()
+
+    def _write_down(self) -> None:
+        lines, leases = "".join(self._unwritten), set(self._unwritten_leases)
+        self._unwritten.clear()
+        self._unwritten_leases.clear()
+        if self._journal is None or not lines:
+            return
+        try:
+            self._journal.write(lines, leases)
+        except JournalBrokenError as broken:
+            if not self._fenced:
+                logger.warning("the journal broke", extra={"error": str(broken)})
+            self._fenced = True
 
     @property
     def is_full(self) -> bool:
@@ -309,6 +329,7 @@ class Books:
             if not facts:
                 continue
             was_full = self.is_full
+            self._write_down()
             try:
                 await self.ask(lambda facts=facts: self._settle(facts))  # type: ignore[misc]
             except BaseException:
