@@ -24,7 +24,7 @@ CLOCKS = {("timezone", "now"), ("datetime", "now"), ("datetime", "utcnow"), ("da
 # Shells, by the name of the module or of a folder above it.
 SHELLS = {
     "services", "tasks", "views", "admin", "middleware", "context", "forms", "backends",
-    "sender", "session", "mailbox", "doors", "jobs", "config", "links", "passkeys", "apps", "export", "tests",
+    "lending", "recovery", "sender", "session", "mailbox", "doors", "jobs", "config", "links", "passkeys", "apps", "export", "tests",
 }  # fmt: skip
 CATCHING_LOOPS = (
     "jobs.py",
@@ -33,6 +33,7 @@ CATCHING_LOOPS = (
     "intake/services.py",
     "intake/doors/storing.py",
     "dispatch/books.py",
+    "dispatch/line.py",
 )
 APPEND_ONLY = {"Entry": "evidence", "Outcome": "outcomes"}
 MAKES = {"create", "bulk_create", "get_or_create", "update_or_create"}
