@@ -147,8 +147,6 @@ class Mailing(models.Model):
 
     # First offers go through the recipients once, by id: up to here they were leased.
     frontier = models.BigIntegerField(default=0)
-    # How the copies are sent; empty: as content and relay allow (``ways``).
-    way = models.CharField(max_length=8, blank=True, default="")
 
     class Meta:
         constraints: ClassVar = [

@@ -29,11 +29,6 @@ class Migration(migrations.Migration):
             field=models.BigIntegerField(default=0),
         ),
         migrations.AddField(
-            model_name='mailing',
-            name='way',
-            field=models.CharField(blank=True, default='', max_length=8),
-        ),
-        migrations.AddField(
             model_name='recipient',
             name='problem',
             field=models.GeneratedField(db_persist=True, expression=models.Case(models.When(state__in=['refused', 'bounced', 'suppressed', 'in_doubt'], then=models.F('state')), default=None), output_field=models.CharField(max_length=10)),
