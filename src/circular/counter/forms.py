@@ -367,6 +367,23 @@ class RejectForm(ReasonForm):
     )
 
 
+class SpeedForm(forms.Form):
+    """How fast a sending may go at most."""
+
+    per_minute = forms.IntegerField(
+        label=gettext_lazy("Mensajes por minuto, como máximo"),
+        help_text=gettext_lazy("Vacío: tan rápido como los servidores de salida lo permitan."),
+        required=False,
+        min_value=1,
+        max_value=10_000_000,
+        localize=False,
+        error_messages={
+            name: gettext_lazy("Escriba un número entero de 1 o más, o deje el campo vacío")
+            for name in ("invalid", "min_value", "max_value")
+        },
+    )
+
+
 class ScheduleForm(forms.Form):
     """When a sending starts."""
 

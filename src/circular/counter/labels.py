@@ -115,6 +115,7 @@ HAPPENINGS: dict[str, Happening] = {
     "batch_settled": Happening("send", _("Respuesta del servidor a un lote")),
     "late_settled": Happening("send", _("Respuesta tardía de un servidor")),
     "self_paused": Happening("player-pause", _("El envío se detuvo solo")),
+    "ceiling_set": Happening("send", _("El operador cambió la velocidad")),
     "self_resumed": Happening("player-play", _("El envío siguió solo")),
     "bounced": Happening("arrow-back-up", _("Rebote")),
     "bounce_waits": Happening("arrow-back-up", _("Rebote que espera la respuesta de otra oferta")),

@@ -58,6 +58,7 @@ urlpatterns = [
     ),
     re_path(rf"^e/{NUMBER}/envio$", sending.sending, name="sending"),
     re_path(rf"^e/{NUMBER}/envio/avance$", sending.progress, name="sending-progress"),
+    re_path(rf"^e/{NUMBER}/envio/velocidad$", sending.speed, name="sending-speed"),
     re_path(
         rf"^e/{NUMBER}/envio/dudas/(?P<recipient_id>[0-9]+)$", sending.resolve, name="resolve-doubt"
     ),

@@ -16,13 +16,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 from django.utils import timezone
 
 from circular.dispatch import queries
+from circular.dispatch.ceiling import admit
 from circular.dispatch.grants import Grant, spend_all, take
 from circular.dispatch.models import Lease, LeaseState
 from circular.evidence.actors import RELAY, Actor
@@ -73,11 +74,47 @@ def lease_batch(
     Repeat:  lends other people
     """
     grant = Grant(limit) if relay is None else take(relay, limit, paused_with=paused_with)
-    frontier = _frontier(mailing_id) if grant.recipients else None
-    if frontier is None:
+    held = _hold_leasable(mailing_id) if grant.recipients else None
+    if held is None:
         return None
-    loan = _Loan(mailing_id, relay, worker, lasts, grant)
-    return _lease_again(loan) or _lease_range(loan, frontier)
+    wanted = grant.recipients if held.ceiling is None else held.ceiling.allows(grant.recipients)
+    if not wanted:
+        return None
+    loan = _Loan(mailing_id, relay, worker, lasts, replace(grant, recipients=wanted))
+    batch = _lease_again(loan) or _lease_range(loan, held.frontier)
+    if batch is not None and held.ceiling is not None:
+        _use_up(mailing_id, held.ceiling.after(len(batch.people)))
+    return batch
+
+
+@dataclass(frozen=True, slots=True)
+class _Ceiling:
+    """The operator's ceiling as it stands in the mailing's row, and the database's time."""
+
+    per_minute: int
+    paced_until: datetime | None
+    now: datetime
+
+    def allows(self, wanted: int) -> int:
+        return admit(self.per_minute, self.paced_until, self.now, wanted).count
+
+    def after(self, lent: int) -> datetime:
+        return admit(self.per_minute, self.paced_until, self.now, lent).paced_until
+
+
+@dataclass(frozen=True, slots=True)
+class _Leasable:
+    """A mailing under lock: how far first offers went, and how fast it may go."""
+
+    frontier: int
+    ceiling: _Ceiling | None
+
+
+def _use_up(mailing_id: int, until: datetime) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE mailing_mailing SET paced_until = %s WHERE id = %s", [until, mailing_id]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +128,24 @@ class _Loan:
     grant: Grant
 
 
-def _frontier(mailing_id: int) -> int | None:
-    """Hold the mailing and say how far first offers went; None when nobody may be offered it."""
+def _hold_leasable(mailing_id: int) -> _Leasable | None:
+    """Hold the mailing; None when nobody may be offered it."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT m.frontier FROM mailing_mailing AS m
+            SELECT m.frontier, m.per_minute, m.paced_until, clock_timestamp()
+            FROM mailing_mailing AS m
             WHERE m.id = %(mailing)s AND {queries.LEASABLE} FOR NO KEY UPDATE
             """,  # noqa: S608 - our own words
             {**queries.LEASABLE_VALUES, "mailing": mailing_id},
         )
         row = cursor.fetchone()
-    return None if row is None else row[0]
+    if row is None:
+        return None
+    frontier, per_minute, paced_until, now = row
+    return _Leasable(
+        frontier, None if per_minute is None else _Ceiling(per_minute, paced_until, now)
+    )
 
 
 def _lease_again(loan: _Loan) -> Batch | None:

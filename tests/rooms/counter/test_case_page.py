@@ -218,6 +218,22 @@ def test_the_machine_gets_the_same_facts(town: Town, browser: SignIn) -> None:
     assert found["verified"] is True
 
 
+def test_the_operator_sets_how_fast_a_sending_may_go(town: Town, browser: SignIn) -> None:
+    pk = draft(town, "Jornada de salud")
+    number = walk(town, pk, "sending")
+    address, otto = f"/e/{number}/envio/velocidad", browser("otto")
+    sending = Mailing.objects.filter(case=pk, kind="circular")
+
+    assert address in otto.get(f"/e/{number}/envio").content.decode()
+    assert address not in browser("paula").get(f"/e/{number}/envio").content.decode()
+    assert browser("paula").post(address, {"per_minute": "60"}).status_code == 403
+    assert otto.post(address, {"per_minute": "0"}).status_code == 422
+    assert otto.post(address, {"per_minute": "60"}).status_code == 302
+    assert sending.get().per_minute == 60
+    assert otto.post(address, {"per_minute": ""}).status_code == 302
+    assert sending.get().per_minute is None
+
+
 def test_a_doubt_is_resolved_once_by_a_person(town: Town, browser: SignIn) -> None:
     pk = draft(town, "Jornada de salud")
     number = walk(town, pk, "sending")

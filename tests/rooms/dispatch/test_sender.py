@@ -242,6 +242,25 @@ def test_a_relay_that_is_down_is_a_reason_on_the_page_and_gone_when_it_is_back(
     assert acts.count("self_paused") == acts.count("self_resumed") == 1
 
 
+def test_a_ceiling_holds_however_fast_the_relay_is_and_nobody_is_forgotten(
+    release: Release, sink: Sink
+) -> None:
+    mailing_id = release(8)
+    services.set_ceiling(mailing_id, 120, by=SYSTEM)
+
+    async def scene() -> float:
+        loop = asyncio.get_running_loop()
+        async with sink():
+            began = loop.time()
+            await send_until(settled(mailing_id))
+            return loop.time() - began
+
+    seconds = asyncio.run(scene())
+
+    assert states(mailing_id) == {"accepted": 8}
+    assert seconds >= (8 - 1) / 2 - 1  # two a second, the first at once, one second saved at most
+
+
 def test_a_sender_that_the_relay_refuses_pauses_the_circular_and_refuses_nobody(
     release: Release, sink: Sink
 ) -> None:

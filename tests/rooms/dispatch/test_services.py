@@ -13,7 +13,7 @@ from circular.dispatch.lending import Batch
 from circular.dispatch.models import Lease, Relay, Worker
 from circular.dispatch.trouble import Trouble
 from circular.evidence.actors import SYSTEM, Actor
-from circular.evidence.chain import HOUSE
+from circular.evidence.chain import HOUSE, mailing_chain
 from circular.evidence.queries import entries_of
 from circular.mailing import services as mailing
 from circular.mailing.kinds import MailClass
@@ -59,6 +59,26 @@ def test_nobody_is_leased_from_a_mailing_that_is_paused_by_a_person_or_by_itself
 
     assert lending.lease_batch(mailing_id, relay=None, worker=1, limit=1, lasts=LASTS) is None
     assert queries.waiting(timezone.now()) == []
+
+
+def test_a_ceiling_counts_for_all_workers_together_and_from_the_next_lease(
+    release: Release,
+) -> None:
+    mailing_id = release(40)
+    lease(mailing_id, worker(), 10)
+    assert mailing.set_ceiling(mailing_id, 1, by=OTTO)
+
+    first = lease(mailing_id, worker(), 10)
+    other = lending.lease_batch(mailing_id, relay=None, worker=worker(), limit=10, lasts=LASTS)
+    assert mailing.set_ceiling(mailing_id, None, by=OTTO)
+    rest = lease(mailing_id, worker(), 50)
+
+    assert (len(first.people), other, len(rest.people)) == (1, None, 29)
+    assert [
+        entry.facts["per_minute"]
+        for entry in entries_of(mailing_chain(mailing_id))
+        if entry.act == "ceiling_set"
+    ] == [1, None]
 
 
 def test_a_relays_trouble_shown_on_a_mailing_keeps_nobody_from_probing(release: Release) -> None:

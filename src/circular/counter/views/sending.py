@@ -25,6 +25,7 @@ from circular.counter import (
     relay_words,
     trays,
 )
+from circular.counter.forms import SpeedForm
 from circular.dispatch import queries as relays
 from circular.mailing import queries as mailings
 from circular.mailing.kinds import MailingKind
@@ -37,7 +38,7 @@ from circular.workflow import labels as words
 from circular.workflow import services
 from circular.workflow.acts import Act
 from circular.workflow.models import Request
-from circular.workflow.states import State
+from circular.workflow.states import ON_THE_WIRE, State
 from circular.workflow.transitions import Moved
 
 SHOWN = 50  # people named on the page at once; deciding on more than that is a policy, not a click
@@ -92,6 +93,26 @@ def resolve(request: HttpRequest, number: str, recipient_id: str) -> HttpRespons
     else:
         told.warning(request, words.sentence(answer))
     return redirect(reverse("sending", args=[number]) + "#dudas")
+
+
+@require_POST
+@login_required
+def speed(request: HttpRequest, number: str) -> HttpResponse:
+    """Set how fast the sending may go at most, from the next message on."""
+    row, mailing = _case(request, number)
+    desk.require(request, Permission.OPERATE_SENDING)
+    form = SpeedForm(request.POST)
+    if not form.is_valid():
+        shown = page(request, row, mailing) | {"speed": form}
+        return render(request, "counter/sending.html", shown, status=422)
+    refused = services.set_ceiling(
+        row.pk, form.cleaned_data["per_minute"], by=desk.actor(request, Role.TIC)
+    )
+    if refused is None:
+        told.success(request, _("La velocidad quedó cambiada."))
+    else:
+        told.warning(request, words.sentence(refused))
+    return redirect("sending", number)
 
 
 def progress_part(row: Request, mailing: Mailing) -> dict[str, Any]:
@@ -178,6 +199,9 @@ def page(request: HttpRequest, row: Request, mailing: Mailing) -> dict[str, Any]
         **pages.title_part(row),
         **progress_part(row, mailing),
         "bar": bar,
+        "speed": SpeedForm(initial={"per_minute": mailing.per_minute})
+        if State(row.state) in ON_THE_WIRE and reader.may(Permission.OPERATE_SENDING)
+        else None,
         "doubts": [_doubt(one) for one in doubts] if sees_people else [],
         "doubts_heading": heading % {"word": formats.in_words(count, trays.lang(), feminine=True)}
         if count

@@ -8,7 +8,7 @@ Drafts   create_draft update_draft file_request ask_missing lapse_draft copy_req
 Review   acknowledge take take_over release_case return_request correct resubmit reject send_test
          sign_off approve authorise forward declare_urgent review_afterwards cancel
 Sending  accept send_back schedule start start_due hold pause resume declare_sent mark_sent
-         resend_missing resolve_doubt
+         set_ceiling resend_missing resolve_doubt
 Closing  confirm_to_communications confirm_to_requester verify find_not_sent remind remind_now escalate
          close reopen
 Papers   file_request_mail file_correspondence read_correspondence answer_correspondence attach
@@ -189,6 +189,9 @@ from circular.workflow.services.sending import (
 )
 from circular.workflow.services.sending import (
     send_back as send_back,
+)
+from circular.workflow.services.sending import (
+    set_ceiling as set_ceiling,
 )
 from circular.workflow.services.sending import (
     start as start,

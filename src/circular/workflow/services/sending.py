@@ -221,6 +221,24 @@ def resume(request_id: int, *, by: Actor) -> Moved | NotMoved:
 
 
 @transaction.atomic
+def set_ceiling(request_id: int, per_minute: int | None, *, by: Actor) -> NotMoved | None:
+    """Let the sending go no faster than so many messages a minute; None: as the relays allow.
+
+    Whoever may let it go on may also say how fast; None is returned when it is so.
+
+    Repeat:  writes nothing the second time
+    """
+    case = open_case(request_id, by=by)
+    facts = case.facts
+    if facts.state is State.SENDING:
+        facts = replace(facts, state=State.PAUSED)
+    refused = objection(facts, Deed(act=Act.RESUME, by=case.doer, at=case.at))
+    if refused is None and case.row.mailing_id is not None:
+        mailing.set_ceiling(case.row.mailing_id, per_minute, by=by)
+    return refused
+
+
+@transaction.atomic
 def declare_sent(
     request_id: int,
     *,
