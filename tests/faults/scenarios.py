@@ -109,9 +109,8 @@ def killed_sender(house: House, size: Size, broken: str) -> Judgement:
     house.worker(broken=broken)
     house.wait_settled(mailing, within=600 if size.full else 60)
     most = kills * UNDER_WAY
-    found = judge(
-        house, mailing, most_named=most, most_in_doubt=0 if mail_class == "oficial" else most
-    )
+    # Official mail is offered once more; whoever is in doubt a second time is left to a person.
+    found = judge(house, mailing, most_named=most, most_in_doubt=most)
     found.figures |= {"kills": kills, "slowest_restart": round(slowest, 2)}
     return found
 
@@ -220,7 +219,8 @@ def every_system_call(house: House, size: Size, broken: str) -> Judgement:
 
     ``times`` 0 is every call until one run ends by itself.
     """
-    house.start_far()
+    # It takes the message first and says so slowly: whoever dies meanwhile left doubt.
+    house.start_far(script='[[rule]]\nat = "dot"\ndrip = 0.001\n')
     found = Judgement()
     kills = n = 0
     while size.full or kills < size.times:
@@ -370,7 +370,7 @@ store = false
     )
     mailing = house.release(size.people, connections=CONNECTIONS, depth=1)
     house.worker(broken=broken, patience=3)
-    house.wait_settled(mailing, within=120 if size.full else 30)
+    house.wait_settled(mailing, within=120 if size.full else 15)
     return judge(house, mailing, most_in_doubt=2)
 
 
@@ -389,7 +389,7 @@ def database_gone(house: House, size: Size, broken: str) -> Judgement:
     share = size.people // (2 * size.times + 1)
     slowest = 0.0
     for number in range(2 * size.times):
-        house.wait_taken(share * (number + 1) - share // 2, within=60)
+        house.wait_taken(share * (number + 1) - share // 2, within=60 if size.full else 20)
         house.ground.restart(signal.SIGQUIT if number % 2 else signal.SIGKILL)
         if number % 2:
             house.ask(
@@ -399,7 +399,7 @@ def database_gone(house: House, size: Size, broken: str) -> Judgement:
         before = house.taken()
         if before < size.people:
             slowest = max(slowest, house.wait_taken(before + 1, within=20))
-    house.wait_settled(mailing, within=900 if size.full else 60)
+    house.wait_settled(mailing, within=900 if size.full else 20)
     found = judge(house, mailing, most_in_doubt=2 * size.times * UNDER_WAY)
     found.figures["slowest_back"] = round(slowest, 2)
     return found
