@@ -354,6 +354,7 @@ def _linked(number: str) -> str:
 
 # Acts whose reason stands in the row alone, and the state in which it is of use.
 REASONS = {
+    State.FORWARDED: ("found_not_sent", gettext_lazy("Declarada «no enviada» con esta razón:")),
     State.IN_REVIEW: ("sent_back", gettext_lazy("Devuelta a Comunicaciones con esta razón:")),
     State.CONFIRMED: ("reopened", gettext_lazy("Reabierta con esta razón:")),
     State.CLOSED: ("closed", gettext_lazy("Cerrada con esta razón:")),

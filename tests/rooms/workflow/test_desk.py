@@ -625,6 +625,7 @@ def test_what_was_declared_and_found_not_sent_is_sent_by_circular_with_its_own_f
         ended_at=now,
     )
     services.find_not_sent(draft, by=cast.paula, reason="Nadie lo recibió")
+    assert row_of(draft).ended_because == "Nadie lo recibió"
 
     services.start(draft, by=cast.otto)
     post_office(draft)

@@ -105,6 +105,9 @@ def find_not_sent(request_id: int, *, by: Actor, reason: str = "") -> Moved | No
     decision = case.attempt(Act.FIND_NOT_SENT, reason=digest_of(reason))
     if isinstance(decision, NotMoved):
         return decision
+    if reason:
+        case.row.ended_because = reason
+        case.row.save(update_fields=["ended_because"])
     writing.to_office(
         case,
         Role.TIC,
