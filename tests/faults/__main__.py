@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -19,6 +20,7 @@ def main() -> int:
     parser.add_argument("--broken", action="store_true", help="the broken senders only")
     parser.add_argument("--keep", action="store_true", help="leave books, logs and database there")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is ended
     ground = Ground(Path(tempfile.mkdtemp(prefix="circular-faults-")), durable=args.full)
     failed = 0
     try:
