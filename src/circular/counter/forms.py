@@ -454,6 +454,13 @@ class DeclareForm(forms.Form):
         help_text=gettext_lazy("En 24 horas, por ejemplo 14:40."),
         error_messages={"required": gettext_lazy("Escriba la hora del último mensaje")},
     )
+    note = forms.CharField(
+        label=gettext_lazy("Con qué medios se envió"),
+        help_text=gettext_lazy("Opcional; queda en el expediente."),
+        required=False,
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
     documents = FilesField(
         label=gettext_lazy("Soporte"),
         required=False,  # asked for in `clean`, in the words of the field

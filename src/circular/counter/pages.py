@@ -383,6 +383,15 @@ def reasons_part(row: Request, case: casefile.CaseFile) -> list[dict[str, Any]]:
                 "rest": row.urgent_review,
             }
         )
+    if row.declared and row.declared.get("note"):
+        notes.append(
+            {
+                "tone": "c-idle",
+                "icon": "message",
+                "fact": _("TIC declaró con qué medios se envió:"),
+                "rest": row.declared["note"],
+            }
+        )
     act, words = REASONS.get(State(row.state), ("", ""))
     last = next((entry for entry in reversed(case.entries) if entry.act == act), None)
     # The row keeps the last reason given; the entry's digest says whether it is this act's.

@@ -151,7 +151,9 @@ def test_a_sending_by_other_means_is_declared_with_its_evidence(
     proof = SimpleUploadedFile("reporte.csv", b"a;b\n", content_type="text/csv")
     assert browser("paula").post(address, told | {"documents": proof}).status_code == 409
     proof.seek(0)
+    told["note"] = "Con la consola del proveedor"
     assert otto.post(address, told | {"documents": proof}).status_code == 302
+    assert "Con la consola del proveedor" in otto.get(f"/e/{number}").content.decode()
 
     html = page(browser("anna"), number)
     assert "reporte.csv" in html

@@ -209,6 +209,33 @@ def test_the_deadline_moves_by_as_long_as_the_pause_was(frozen: Callable[[], int
     assert abs(after - before) < timedelta(minutes=1)
 
 
+def test_a_deadline_waits_for_a_quota_but_not_for_a_relay(frozen: Callable[[], int]) -> None:
+    mailing_id = frozen()
+    services.release_mailing(mailing_id, by=SYSTEM)
+    now = datetime.now(UTC)
+
+    def long_ago() -> None:
+        Mailing.objects.filter(pk=mailing_id).update(
+            self_paused_at=now - timedelta(days=3), deadline_at=now - timedelta(days=1)
+        )
+
+    services.pause_self(mailing_id, "relay_unreachable", by=SYSTEM)
+    long_ago()
+    assert queries.mailings_overdue(now) == [mailing_id]
+    assert services.resume_self(mailing_id, by=SYSTEM)
+    unmoved = queries.mailing(mailing_id).deadline_at
+    services.pause_self(mailing_id, "quota_used", by=SYSTEM)
+    long_ago()
+
+    assert queries.mailings_overdue(now) == []
+    assert not services.resume_self(mailing_id, by=SYSTEM, only="another")
+    assert services.resume_self(mailing_id, by=SYSTEM, only="quota_used")
+    moved = queries.mailing(mailing_id).deadline_at
+    assert unmoved == now - timedelta(days=1)
+    assert moved is not None
+    assert abs(moved - now - timedelta(days=2)) < timedelta(minutes=1)
+
+
 def test_a_resumed_mailing_has_no_pause_left_of_either_kind(frozen: Callable[[], int]) -> None:
     mailing_id = frozen()
     services.release_mailing(mailing_id, by=SYSTEM)

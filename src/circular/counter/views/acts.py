@@ -284,7 +284,13 @@ def _declare(pk: int, by: Actor, given: Mapping[str, Any]) -> Answer:
         for name in ("began", "ended")
     )
     return services.declare_sent(
-        pk, by=by, figures=figures, started_at=began, ended_at=ended, documents=documents
+        pk,
+        by=by,
+        figures=figures,
+        started_at=began,
+        ended_at=ended,
+        documents=documents,
+        note=given["note"],
     )
 
 
