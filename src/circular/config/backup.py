@@ -119,6 +119,13 @@ def _read(source: Path) -> tuple[str, bytes]:
         ) from error
 
 
+# What left after the backup was made is not known to it: nothing leaves again before a person says so.
+HOLD = (
+    "UPDATE mailing_mailing SET self_paused = 'restored'"
+    " WHERE state = 'released' AND kind = 'circular' AND pending > 0"
+)
+
+
 def restore(arguments: argparse.Namespace, configuration: Configuration) -> int:
     """Fill an empty installation from a backup file."""
     key, dump = _read(arguments.source)
@@ -140,10 +147,15 @@ def restore(arguments: argparse.Namespace, configuration: Configuration) -> int:
         file = Path(draft) / DUMP
         file.write_bytes(dump)
         _run("pg_restore", "--no-owner", "--single-transaction", str(file), address=address)
+    held = _run("psql", "--no-psqlrc", f"--command={HOLD}", address=address)
     if not configuration.secret_key:
         path = configuration.data_folder / "secret_key"
         path.unlink(missing_ok=True)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as written:
             written.write(key + "\n")
     print(_("Copia restaurada. Inicie con `circular up`."))
+    if held.split()[-1:] != ["0"]:
+        print(
+            _("Los envíos que no habían terminado quedan en pausa hasta que alguien los continúe.")
+        )
     return 0

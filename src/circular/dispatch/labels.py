@@ -22,6 +22,10 @@ TROUBLES: dict[Trouble, StrOrPromise] = {
     Trouble.TOO_MANY_REFUSED: _("Se rechazó una parte demasiado grande de lo entregado"),
     Trouble.TOO_MANY_AT_ONCE: _("El servidor de salida recibe menos personas por mensaje"),
     Trouble.UNPRINTABLE: _("Circular no pudo preparar el mensaje; nada salió"),
+    Trouble.RESTORED: _(
+        "Se restauró una copia de respaldo: lo enviado después de hacerla no consta aquí."
+        " Compare con los registros del servidor de salida antes de continuar"
+    ),
     Trouble.LACKS_SMTPUTF8: _("El servidor de salida no admite direcciones con tildes o eñes"),
     Trouble.LACKS_8BITMIME: _("El servidor de salida no admite contenido de 8 bits"),
     Trouble.NO_RELAY: _("No hay ningún servidor de salida activo"),

@@ -56,6 +56,7 @@ class Trouble(StrEnum):
     TOO_MANY_REFUSED = "too_many_refused"
     TOO_MANY_AT_ONCE = "too_many_recipients"
     UNPRINTABLE = "message_unprintable"
+    RESTORED = "restored"  # from a backup: what left after it was made is not known here
     LACKS_SMTPUTF8 = "relay_lacks_smtputf8"
     LACKS_8BITMIME = "relay_lacks_8bitmime"
     NO_RELAY = "relay_missing"

@@ -5,8 +5,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
+from circular.config.backup import HOLD
 from circular.dispatch import lending, queries, recovery, services
 from circular.dispatch.errors import RelayUnknownError
 from circular.dispatch.lending import Batch
@@ -271,3 +273,16 @@ def test_a_relay_on_trial_that_does_not_work_says_what_it_said(
 def test_a_relay_that_nobody_knows_is_named(transactional_db: None) -> None:
     with pytest.raises(RelayUnknownError):
         services.test_relay(99, by=SYSTEM)
+
+
+def test_what_a_backup_takes_for_unsent_waits_for_a_person(release: Release) -> None:
+    mailing_id = release(3)
+
+    with connection.cursor() as cursor:
+        cursor.execute(HOLD)
+
+    assert lending.lease_batch(mailing_id, relay=None, worker=1, limit=1, lasts=LASTS) is None
+    assert queries.waiting(timezone.now()) == []
+    assert Trouble(Mailing.objects.get(pk=mailing_id).self_paused) is Trouble.RESTORED
+    mailing.resume_mailing(mailing_id, by=OTTO)
+    assert len(lease(mailing_id, worker()).recipients) == 3
