@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet
 
 from circular.people import queries as people
-from circular.people.models import Person, Post
+from circular.people.models import Institution, Person, Post
 from circular.people.roles import Permission, Role, may
 from circular.workflow import queries as workflow
 from circular.workflow.models import Authorisation, Correspondence, Duty, Request
@@ -221,7 +221,10 @@ def unread_letters(reader: Reader) -> QuerySet[Correspondence]:
 
 
 def doubtful(reader: Reader) -> QuerySet[Request]:
-    """Return sendings with people in doubt, which wait for the IT Division to decide."""
+    """Return sendings with people in doubt, which wait for the reader in the IT Division to decide.
+
+    Where duties are separate, who asked or approved may not; those wait for a colleague.
+    """
     if Role.TIC not in reader.roles:
         return Request.objects.none()
     # A case that was found not sent, or cancelled half way, still has its doubts.
@@ -237,6 +240,9 @@ def doubtful(reader: Reader) -> QuerySet[Request]:
     rows = Request.objects.filter(
         state__in=[state.value for state in states], mailing__in_doubt__gt=0
     )
+    together = Institution.objects.filter(separate_duties=False)
+    part_in_it = Q(requester=reader.person) | Q(approver=reader.person)
+    rows = rows.filter(Q(Exists(together)) | ~part_in_it)
     return _listed(rows).order_by("started_at", "pk")
 
 

@@ -255,6 +255,21 @@ def test_a_doubt_is_resolved_once_by_a_person(town: Town, browser: SignIn) -> No
     assert f'data-duplicate="{doubtful.address}"' in answer.content.decode()
 
 
+def test_a_doubt_is_in_the_tray_of_those_who_may_resolve_it(town: Town, browser: SignIn) -> None:
+    pk = draft(town, "Jornada de salud")
+    walk(town, pk, "sending")
+    some_settled(pk)
+    otto = town.actor("otto").person
+    assert otto is not None
+    reader = queries.reader_of(otto)
+
+    before = pk in queries.doubtful(reader).values_list("pk", flat=True)
+    Request.objects.filter(pk=pk).update(approver_id=otto)
+    as_approver = pk in queries.doubtful(reader).values_list("pk", flat=True)
+
+    assert (before, as_approver) == (True, False)
+
+
 def test_who_asked_reads_how_many_but_not_who_is_in_doubt(town: Town, browser: SignIn) -> None:
     pk = draft(town, "Jornada de salud")
     number = walk(town, pk, "sending")
