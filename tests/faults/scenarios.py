@@ -220,7 +220,8 @@ def every_system_call(house: House, size: Size, broken: str) -> Judgement:
     ``times`` 0 is every call until one run ends by itself.
     """
     # It takes the message first and says so slowly: whoever dies meanwhile left doubt.
-    house.start_far(script='[[rule]]\nat = "dot"\ndrip = 0.001\n')
+    slowly = '[[rule]]\nat = "dot"\ndrip = 0.001\n'
+    house.start_far(script=slowly)
     found = Judgement()
     kills = n = 0
     while size.full or kills < size.times:
@@ -236,7 +237,7 @@ def every_system_call(house: House, size: Size, broken: str) -> Judgement:
         found.problems += [f"call {n}: {problem}" for problem in one.problems]
         house.stop_far()
         house.books.rename(house.folder / f"books.{n}")
-        house.start_far()
+        house.start_far(script=slowly)
         if not died:
             break
     found.figures |= {"kills": kills, "calls": n}
