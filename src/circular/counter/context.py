@@ -92,7 +92,7 @@ class Page:
     @cached_property
     def footer(self) -> str:
         """Return the procedure and the zone in which times are said."""
-        procedure = workflow.procedure_in_force()
+        procedure = workflow.procedure_in_force(rules=desk.rules(self._request))
         return _("Procedimiento %(code)s, versión %(version)s · Hora de Colombia") % {
             "code": procedure.code,
             "version": procedure.version,

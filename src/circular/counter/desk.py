@@ -16,6 +16,7 @@ from circular.people.roles import Permission, Role
 from circular.workflow import queries as workflow
 from circular.workflow.acts import Doer
 from circular.workflow.calendar import Calendar
+from circular.workflow.models import DeskRules
 
 
 def reader(request: HttpRequest) -> queries.Reader:
@@ -81,11 +82,21 @@ def institution(request: HttpRequest) -> people.InstitutionRow:
     return known
 
 
+def rules(request: HttpRequest) -> DeskRules:
+    """Return the rules of the review; read once a request."""
+    known = getattr(request, "circular_rules", None)
+    if known is None:
+        known = workflow.desk_rules()
+        request.circular_rules = known  # type: ignore[attr-defined]
+    assert isinstance(known, DeskRules)
+    return known
+
+
 def calendar(request: HttpRequest) -> Calendar:
     """Return the office's calendar; read once a request."""
     known = getattr(request, "circular_calendar", None)
     if known is None:
-        known = workflow.office_calendar()
+        known = workflow.office_calendar(rules=rules(request))
         request.circular_calendar = known  # type: ignore[attr-defined]
     assert isinstance(known, Calendar)
     return known

@@ -197,7 +197,11 @@ def acts_part(
 
 def open_acts_of(request: HttpRequest, row: Request) -> tuple[workflow.OpenAct, ...]:
     """Return the acts that are open to the reader, and those that are not yet."""
-    facts = workflow.facts_of(row, separate_duties=desk.institution(request).separate_duties)
+    facts = workflow.facts_of(
+        row,
+        rules=desk.rules(request),
+        separate_duties=desk.institution(request).separate_duties,
+    )
     return workflow.acts_open(facts, desk.doer(request), now=timezone.now())
 
 

@@ -495,7 +495,7 @@ def test_a_case_page_needs_few_queries(
     paula = browser("paula")
     page(paula, town.cases["filed"])  # the first page of a process reads what it keeps
 
-    with django_assert_max_num_queries(30):
+    with django_assert_max_num_queries(28):
         page(paula, town.cases[state])
 
 

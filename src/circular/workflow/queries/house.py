@@ -66,9 +66,11 @@ def time_limits() -> dict[tuple[Stage, bool], Limit]:
     return limits
 
 
-def office_calendar(years: Iterable[int] | None = None) -> Calendar:
+def office_calendar(
+    years: Iterable[int] | None = None, *, rules: DeskRules | None = None
+) -> Calendar:
     """Return when the institution works, for the years around now or those that are named."""
-    rules = desk_rules()
+    rules = rules or desk_rules()
     this_year = timezone.localdate().year
     wanted = years or range(this_year - 1, this_year + YEARS_AHEAD + 1)
     return Calendar(
@@ -141,13 +143,13 @@ def procedures() -> list[Procedure]:
     return sorted(map(_parsed, _sources().values()), key=lambda each: (each.code, -each.version))
 
 
-def procedure_in_force(on: date | None = None) -> Procedure:
+def procedure_in_force(on: date | None = None, *, rules: DeskRules | None = None) -> Procedure:
     """Return the version of the house's procedure in force on a day.
 
     Raises: ProcedureError when none is
     """
     day = on or timezone.localdate()
-    code = desk_rules().procedure_code
+    code = (rules or desk_rules()).procedure_code
     fitting = [each for each in procedures() if each.code == code and each.in_force_from <= day]
     if not fitting:
         raise ProcedureError(Slip.NOT_IN_FORCE, found=code)
