@@ -123,11 +123,6 @@ def seal_long(digest: str) -> str:
     return f"{digest[:4]} {digest[4:8]} … {digest[-8:-4]} {digest[-4:]}"
 
 
-def typed_day(value: date) -> str:
-    """Return a day as a person types it, day/month/year."""
-    return value.strftime("%d/%m/%Y")
-
-
 def lowered(text: str) -> str:
     """Return a text as part of a sentence: small first letter, abbreviations and names untouched."""
     text = text.strip().rstrip(".")

@@ -241,13 +241,3 @@ class Lane:
     css: str = ""
     icon: str = ""
     rows: tuple[Row, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class NavItem:
-    """One door of the page's head."""
-
-    label: str
-    url: str
-    current: bool
-    count: int | None = None

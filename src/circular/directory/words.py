@@ -7,7 +7,7 @@ everybody; a JSON object is read as `rules.rule_to_json` writes it.
 import json
 import shlex
 
-from circular.directory.rules import EVERYBODY, Clause, Field, Rule, RuleError, rule_from_json
+from circular.directory.rules import EVERYBODY, Field, Rule, RuleError, rule_from_json
 from circular.directory.tables import GROUP_WORDS, folded
 
 FIELD_WORDS: dict[str, Field] = {
@@ -71,8 +71,3 @@ def _values(field: Field, text: str) -> list[str]:
     if None in known:
         raise RuleError("unknown_group", f"no such group in {text[:60]!r}")
     return [group for group in known if group is not None]
-
-
-def clause_of(**values: tuple[str, ...]) -> Clause:
-    """Build a clause from what a form sends."""
-    return Clause(**{field: frozenset(filter(None, chosen)) for field, chosen in values.items()})

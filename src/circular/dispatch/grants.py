@@ -140,11 +140,6 @@ def take(relay_id: int, wanted: int, *, paused_with: int | None = None) -> Grant
     return Grant(min(wanted, left), is_counted=True)
 
 
-def spend(lease_id: int, *, messages: int, recipients: int) -> None:
-    """Move what was offered and answered under one lease; see `spend_all`."""
-    spend_all({lease_id: (messages, recipients)})
-
-
 def spend_all(used: Mapping[int, tuple[int, int]]) -> None:
     """Move what was offered and answered from leases to the slices of their relays' quotas.
 

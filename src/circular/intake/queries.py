@@ -153,15 +153,6 @@ def raw_of(incoming_id: int) -> bytes | None:
     return None if row is None else blob(row.raw)
 
 
-def mail_of_request(request_id: int) -> list[MailRow]:
-    """Return the messages that belong to a case.
-
-    Index: incoming_of_request
-    """
-    rows = IncomingMail.objects.filter(request=request_id).order_by("received_at", "pk")
-    return [_mail(row) for row in rows]
-
-
 def stored_unsorted(now: datetime, *, older_than: timedelta, most: int = 500) -> list[int]:
     """Return what was stored a while ago and still waits: its job was lost, or it failed once.
 

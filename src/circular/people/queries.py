@@ -20,7 +20,7 @@ from circular.people.models import (
     Unit,
     canonical,
 )
-from circular.people.roles import Permission, Role, Standing, Term, may, roles_on
+from circular.people.roles import Role, Standing, Term, roles_on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,10 +178,6 @@ def roles_of(person_id: int, on: date | None = None) -> frozenset[Role]:
     if standing is None:
         return frozenset()
     return roles_on(standing, on or timezone.localdate())
-
-
-def person_may(person_id: int, permission: Permission, on: date | None = None) -> bool:
-    return may(roles_of(person_id, on), permission)
 
 
 def posts_of(person_id: int, on: date | None = None) -> list[PostRow]:

@@ -304,11 +304,6 @@ class Session:
         """How many envelopes have begun and are not finished."""
         return self._wire.conversation.open_offers
 
-    @property
-    def has_events(self) -> bool:
-        """Whether `events()` would answer at once."""
-        return bool(self._wire.events)
-
     def is_offering(self, key: int) -> bool:
         """Whether this envelope has begun and is not finished."""
         return self._wire.conversation.is_offering(key)

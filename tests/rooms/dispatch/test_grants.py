@@ -63,7 +63,7 @@ def lend(
 
 @transaction.atomic
 def give_back(lease: Lease, used: int) -> None:
-    grants.spend(lease.pk, messages=used, recipients=used)
+    grants.spend_all({lease.pk: (used, used)})
     Lease.objects.filter(pk=lease.pk).update(state=LeaseState.SETTLED, ended_at=timezone.now())
 
 
@@ -105,7 +105,7 @@ def test_what_is_used_while_the_lease_is_open_is_not_counted_twice(release: Rele
     lease = lend(relay, mailing, worker, 60)
     assert lease is not None
 
-    grants.spend(lease.pk, messages=25, recipients=25)
+    grants.spend_all({lease.pk: (25, 25)})
 
     lease.refresh_from_db()
     assert (lease.recipients_out, used_of(relay), left_of(relay)) == (35, 25, 40)
@@ -146,7 +146,7 @@ def test_messages_and_recipients_are_counted_apart(release: Release) -> None:
     lease = lend(relay, mailing, worker, 100)
     assert lease is not None
 
-    grants.spend(lease.pk, messages=1, recipients=30)
+    grants.spend_all({lease.pk: (1, 30)})
 
     held = grants.usages([relay], grants.database_now())[relay]
     assert {usage.quota.unit: usage.used for usage in held} == {
@@ -239,7 +239,7 @@ def race(take: Take, relay: int, mailing: int, worker: int, seed: int) -> int:
                     part = dice.randint(0, lease.leased_count)
                     if dice.random() < 0.5:
                         first = part // 2
-                        grants.spend(lease.pk, messages=first, recipients=first)
+                        grants.spend_all({lease.pk: (first, first)})
                         give_back(lease, part - first)
                     else:
                         give_back(lease, part)

@@ -23,11 +23,6 @@ class Book:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         self._lines: list[bytes] = []
 
-    @property
-    def has_unwritten(self) -> bool:
-        """Whether something was taken that is not in the file."""
-        return bool(self._lines)
-
     def take(self, sender: str, recipients: Sequence[str], raw: bytes) -> None:
         """Note a message; `write` puts it into the file."""
         found = _MESSAGE_ID.search(raw.partition(b"\r\n\r\n")[0])

@@ -70,17 +70,6 @@ def free_ports(count: int) -> list[int]:
             one.close()
 
 
-def is_free(port: int) -> bool:
-    """Say whether somebody could listen on a loopback port now."""
-    with socket.socket() as one:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            one.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
-
-
 def lay_out(folder: Path) -> Town:
     """Write what the sample university needs and return it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -114,12 +114,6 @@ def day(value: date | datetime | None) -> str:
 
 
 @register.filter
-def day_week(value: date) -> str:
-    """Write a day as martes 18 nov."""
-    return formats.day(value, _language(), today=timezone.localdate(), weekday=True)
-
-
-@register.filter
 def iso(value: datetime | None) -> str:
     """Write a time for the machine: the datetime attribute of <time>."""
     return "" if value is None else value.isoformat()
